@@ -1,0 +1,35 @@
+"""Time: a stopwatch that waits for the device, and timestamps."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class Stopwatch:
+    """Adds up wall seconds over one or several `with` blocks; waits for a CUDA device's queued work at both ends."""
+
+    def __init__(self, device: str = "cpu", seconds: float = 0.0) -> None:
+        self.device = device
+        self.seconds = seconds
+        self._started = 0.0
+
+    def __enter__(self) -> Stopwatch:
+        self._wait()
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wait()
+        self.seconds += time.perf_counter() - self._started
+
+    def _wait(self) -> None:
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize(self.device)
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 in UTC with seconds, such as 2026-01-31T12:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,40 @@
+"""Errors that a user can cause. Each carries one sentence that names the value and the fix, and the exit code of its kind."""
+
+
+class GanbenchError(Exception):
+    """Base of every error that ganbench raises on purpose; its text is shown as it is, without a traceback."""
+
+    exit_code = 1
+
+
+class RunFailedError(GanbenchError):
+    """A run, or a worker process that held it, failed."""
+
+    exit_code = 1
+
+
+class UsageError(GanbenchError):
+    """A name, an option or a configuration that cannot be right."""
+
+    exit_code = 2
+
+
+class MissingDataError(GanbenchError):
+    """Data or weights that are not on this machine."""
+
+    exit_code = 3
+
+
+class InvalidInputError(GanbenchError):
+    """Input that is there but is not what it should be: a truncated file, a NaN, a record of another schema."""
+
+    exit_code = 4
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
+    """The error for a `kind` ("variant", "metric", ...) called `name` that is none of `known`; suggests the nearest one."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
+    return UsageError(f"There is no {kind} called {name!r}; {hint}")

@@ -1,0 +1,51 @@
+"""Files written whole or not at all, and content hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ganbench.errors import UsageError
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write `content` to `path` so that a reader, or a killed process, sees the old file or the new one, never a part.
+
+    Parent folders are made. Raises UsageError when the place cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}); choose another output folder.") from None
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text. Raises ValueError on NaN or infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 (64 hex digits) of a plain value's canonical JSON, or of bytes."""
+    return hashlib.sha256(value if isinstance(value, bytes) else canonical_json(value).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (64 hex digits) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

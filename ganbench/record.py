@@ -1,0 +1,190 @@
+"""The record: all that one run of one seed was and what it scored. Tables, pages and plots are functions of records alone.
+
+A record is one JSON file with a `schema` number. Old schemas stay readable: their records are test fixtures for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ganbench.errors import InvalidInputError, MissingDataError
+from ganbench.files import digest, write_atomically
+
+SCHEMA = 1
+
+Plain = str | int | float | bool | None
+
+
+class Model(BaseModel):
+    """Base of all stored data: unknown keys, NaN and infinities are errors; a model cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, populate_by_name=True)
+
+
+class Score(Model):
+    """One number. `error` is the metric's own (over subsets or splits), and `error_kind` names it; never an error over seeds."""
+
+    value: float
+    better: Literal["higher", "lower"]
+    error: float | None = None
+    error_kind: str | None = None
+
+
+class Sampled(Model):
+    """One side of a comparison: which items, how many of how many, and the sha256 of their content."""
+
+    source: str
+    count: int
+    hash: str | None = None
+    quantisation: str = "none"
+
+
+class Protocol(Model):
+    """How scores were measured. Scores are ranked together only when `key` agrees."""
+
+    dataset: str
+    extractor: dict[str, Plain]
+    reference: Sampled
+    samples: Sampled
+    metrics: dict[str, dict[str, Plain]]
+    notes: list[str] = Field(default_factory=list)
+
+    def key(self, score: str) -> str:
+        """12 hex digits that name the protocol of one score.
+
+        They cover the data set, the extractor and its weights, the reference's content, both counts, the quantisation and the
+        metric with its version and conventions; not which generator the samples came from, nor the notes.
+        """
+        comparable = self.model_dump(exclude={"metrics", "notes"})
+        comparable["samples"] = {"count": self.samples.count, "quantisation": self.samples.quantisation}
+        comparable["metric"] = self.metrics[score]
+        return digest(comparable)[:12]
+
+
+class VariantFacts(Model):
+    """The variant as it was registered; `source_hash` is the sha256 of the file that defines it."""
+
+    name: str
+    family: str
+    paper: str
+    control: bool = False
+    reference: str
+    source_hash: str
+
+
+class DatasetFacts(Model):
+    """The data set as it was loaded; hashes are of content."""
+
+    name: str
+    version: int
+    licence: str
+    shape: list[int]
+    train_count: int
+    train_hash: str
+    test_count: int
+    test_hash: str
+
+
+class Timing(Model):
+    """Wall seconds. Seeds that were trained stacked share one training: `train_seconds` is that of the whole stack."""
+
+    train_seconds: float
+    stacked_seeds: int
+    images_per_second: float | None = None
+    sample_seconds: float | None = None
+    score_seconds: float | None = None
+    finished_at: str
+
+    @property
+    def train_seconds_per_seed(self) -> float:
+        """The stack's training seconds divided by the seeds in it."""
+        return self.train_seconds / self.stacked_seeds
+
+
+class Evaluation(Model):
+    """Scores taken while the run was training."""
+
+    step: int
+    scores: dict[str, Score]
+
+
+class Record(Model):
+    """One run of one seed. `specification` with `seed` is enough to make it again; `files` are relative to the output folder."""
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    ganbench_version: str
+    suite: str
+    command: str
+    dataset: DatasetFacts
+    variant: VariantFacts
+    specification: dict[str, Any]
+    seed: int
+    steps_done: int
+    status: Literal["ok", "diverged", "failed"]
+    message: str | None = None
+    scores: dict[str, Score] = Field(default_factory=dict)
+    protocol: Protocol | None = None
+    evaluations: list[Evaluation] = Field(default_factory=list)
+    files: dict[str, str] = Field(default_factory=dict)
+    checkpoint_hash: str | None = None
+    parameters: dict[str, int] = Field(default_factory=dict)
+    timing: Timing
+    environment: dict[str, Plain] = Field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of all that must be equal when a run is repeated: everything but seconds, machine and command line."""
+        volatile = {"timing", "environment", "command"}
+        return digest(self.model_dump(exclude=volatile, by_alias=True))
+
+    def to_json(self) -> str:
+        """The record as stored: indented JSON that ends in a newline."""
+        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the record atomically."""
+        write_atomically(path, self.to_json())
+
+
+def load_record(path: Path) -> Record:
+    """Read one record. Raises InvalidInputError that names the file when it is cut short, invalid, or of a newer schema."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InvalidInputError(f"{path} is not a record: {error}; run its job again.") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int):
+        raise InvalidInputError(f"{path} is not a ganbench record: it has no schema number; leave it out.")
+    if raw["schema"] > SCHEMA:
+        raise InvalidInputError(
+            f"{path} has schema {raw['schema']}, newer than {SCHEMA}, the newest that this ganbench reads; upgrade ganbench."
+        )
+    try:
+        return Record.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidInputError(f"{path} is not a valid record: {place}: {first['msg']}; run its job again.") from None
+
+
+def load_records(paths: list[Path]) -> list[Record]:
+    """Read every record among files and folders (searched for *.json), sorted by path; a file named twice counts once.
+
+    A folder may hold other JSON files: inside a folder, only files below a folder called `records` are read where there is one.
+    Raises MissingDataError when there is none at all.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            root = path / "records" if (path / "records").is_dir() else path
+            found.update(dict.fromkeys(sorted(p.resolve() for p in root.rglob("*.json"))))
+        else:
+            found[path.resolve()] = None
+    if not found:
+        raise MissingDataError(f"There are no records in {', '.join(map(str, paths))}; run a suite first, or name another folder.")
+    return [load_record(path) for path in found]
