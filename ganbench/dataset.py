@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbench.files import digest
+from ganbench import registry
+from ganbench.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,10 +58,8 @@ class Part:
 
     @functools.cached_property
     def hash(self) -> str:
-        """sha256 of the items' shape, type and bytes; labels are not part of it."""
-        items = self.items.contiguous()
-        head = f"{items.dtype}{tuple(items.shape)}".encode()
-        return digest(head + items.numpy().tobytes())
+        """`content_hash` of the items; labels are not part of it."""
+        return content_hash(self.items)
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,66 @@ class Dataset:
     samples: int
     load: Callable[[Location], LoadedDataset]
     needs: str = ""  # "root": --data-root; "path": NAME:PATH; empty: nothing
+
+
+def content_hash(items: Tensor) -> str:
+    """sha256 (64 hex digits) of the items' shape, type and bytes."""
+    summed = hashlib.sha256(f"{items.dtype}{tuple(items.shape)}".encode())
+    summed.update(items.contiguous().numpy().data)
+    return summed.hexdigest()
+
+
+def find_dataset(reference: str) -> tuple[Dataset, str | None]:
+    """The data set that `reference` names, and the PATH where the reference is NAME:PATH.
+
+    `reference` is a registered name (`mnist`), NAME:PATH for one that reads a path (`folder:PATH`), or a Python file's path.
+    Raises UsageError for a name that is not known, and for a path that is missing or that the data set does not take.
+    """
+    name, _, path = (reference, "", "") if reference.endswith(".py") else reference.partition(":")
+    dataset = registry.find("datasets", name).load()
+    if not isinstance(dataset, Dataset):
+        raise InvalidInputError(
+            f"{reference} holds a {type(dataset).__name__}, not a Dataset; end the file with DATASET = Dataset(...)."
+        )
+    if dataset.needs == "path" and not path:
+        raise UsageError(f"The data set {name!r} reads a path; write {name}:PATH.")
+    if dataset.needs != "path" and path:
+        raise UsageError(
+            f"The data set {name!r} takes no path such as {path!r}; write {name}, or to score {name}:train or {name}:test."
+        )
+    return dataset, path or None
+
+
+def load_dataset(reference: str, location: Location) -> LoadedDataset:
+    """The data set that `reference` names (see `find_dataset`), in memory and checked.
+
+    Raises UsageError for a reference that cannot be right, MissingDataError where the data are not on this machine, and
+    InvalidInputError where they are not what a data set must be.
+    """
+    dataset, path = find_dataset(reference)
+    loaded = dataset.load(replace(location, path=path))
+    for part in (loaded.train, loaded.test):
+        _check(f"The {part.name} part of {reference}", part, loaded)
+    return loaded
+
+
+def _check(where: str, part: Part, loaded: LoadedDataset) -> None:
+    import torch
+
+    items, labels = part.items, part.labels
+    images = items.ndim == 4 and items.dtype == torch.uint8
+    points = items.ndim == 2 and items.dtype == torch.float32
+    if not (images or points) or items.numel() == 0:
+        raise InvalidInputError(
+            f"{where} is {items.dtype} of shape {tuple(items.shape)}; images are (N, C, H, W) uint8 and points (N, D) float32."
+        )
+    if tuple(items.shape[1:]) != loaded.shape:
+        raise InvalidInputError(
+            f"{where} has items of shape {tuple(items.shape[1:])}, its train part {loaded.shape}; make them equal."
+        )
+    if points and not items.isfinite().all():
+        raise InvalidInputError(f"{where} holds NaN or infinite values; leave those points out.")
+    if labels is not None and (labels.shape != items.shape[:1] or labels.dtype != torch.int64):
+        raise InvalidInputError(
+            f"{where} has labels of shape {tuple(labels.shape)} and {labels.dtype}; they are ({len(part)},) int64."
+        )

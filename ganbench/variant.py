@@ -99,6 +99,11 @@ def recipe_lr(recipe: Recipe) -> float:
     return recipe.lr
 
 
+def everywhere(space: Space) -> str | None:
+    """The answer of a variant that applies to every space: None."""
+    return None
+
+
 @dataclass(frozen=True)
 class Phase:
     """One kind of update inside a training step: draw a batch, descend `objective` in the parameters of `updates`, constrain.
@@ -132,7 +137,7 @@ class Variant:
     phases: tuple[Phase, ...]
     recipe: Recipe = field(default_factory=Recipe)
     points: Recipe | None = None
-    supports: Callable[[Space], str | None] = lambda space: None
+    supports: Callable[[Space], str | None] = everywhere
 
     def recipe_for(self, space: Space) -> Recipe:
         """The recipe for points or for images."""
@@ -165,6 +170,7 @@ def adversarial(
     points: Recipe | None = None,
     d_uniform: Uniform = "none",
     d_constrain: Callable[[Mapping[str, Tensor]], None] | None = None,
+    supports: Callable[[Space], str | None] = everywhere,
 ) -> Variant:
     """A variant of two networks and two losses of one signature, `(D, batch) -> scalar`, trained in turn.
 
@@ -187,7 +193,9 @@ def adversarial(
         Phase("d", ("discriminator",), objective(d_loss), lambda r: r.d_steps, d_lr, d_uniform, d_constrain),
         Phase("g", ("generator",), objective(g_loss)),
     )
-    return Variant(name=name, family=family, paper=paper, networks=networks, phases=phases, recipe=recipe, points=points)
+    return Variant(
+        name=name, family=family, paper=paper, networks=networks, phases=phases, recipe=recipe, points=points, supports=supports
+    )
 
 
 class _Watched:

@@ -1,0 +1,41 @@
+# make demo   environment, install, the main job on embedded data
+# make test   environment, install, ruff, mypy and all tests
+# A second call reinstalls nothing: .venv/.installed is newer than pyproject.toml.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: demo test check bench gpu clean
+
+demo: $(STAMP)
+	$(BIN)/ganbench demo
+
+test: check
+	$(BIN)/pytest -m "not gpu"
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/pytest benchmarks --benchmark-only --benchmark-group-by=func
+
+gpu: $(STAMP)
+	$(BIN)/pytest -m gpu
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer: make PYTHON=python3.12")'
+ifdef UV
+	test -x $(BIN)/python || uv venv --python $(PYTHON) .venv
+	uv pip install --python $(BIN)/python -e '.[dev]'
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+endif
+	touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .benchmarks

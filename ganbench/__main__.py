@@ -1,0 +1,5 @@
+"""`python -m ganbench` is the program `ganbench`."""
+
+from ganbench.cli import main
+
+main()

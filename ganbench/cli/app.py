@@ -1,0 +1,62 @@
+"""The commands, and how an error becomes one sentence and an exit code.
+
+Exit codes: 0 done; 1 a run failed; 2 usage; 3 data or weights missing; 4 input that is not valid.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import ganbench
+from ganbench.cli import listing, running, scoring, tables
+from ganbench.cli.console import err
+from ganbench.errors import GanbenchError
+
+app = typer.Typer(
+    name="ganbench",
+    help="Train GAN variants, score them, compare them: every number with its seeds, its interval and its protocol.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(running.demo)
+app.command()(running.run)
+app.command()(scoring.score)
+app.command()(tables.table)
+app.command(name="list")(listing.list_entries)
+app.command()(listing.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ganbench {ganbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the program and exit with its code. What a user can cause is told in one sentence on stderr."""
+    try:
+        app(prog_name="ganbench")
+    except GanbenchError as error:
+        err.print(f"Error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("Stopped. The same command goes on from the last saved state.", highlight=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`ganbench table ... | head`): that is no error of ours.
+        sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115 - the interpreter flushes it at exit
+        sys.exit(0)

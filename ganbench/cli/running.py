@@ -1,0 +1,189 @@
+"""`ganbench run` and `ganbench demo`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganbench.cli.console import err, names, print_json, show_tables
+from ganbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ganbench.harness.harness import Finished, Prepared
+    from ganbench.harness.plan import Setting
+    from ganbench.harness.suite import Suite
+    from ganbench.harness.workers import Crew
+
+Out = Annotated[Path | None, typer.Option(help="Output folder. Default: runs/SUITE.", show_default=False)]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; 0 runs in this one. Default: one a core.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("results/demo"),
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Train, score and compare the variants on small embedded data; print the table, write the report."""
+    run("demo", out=out, workers=workers, as_json=as_json)
+
+
+def run(
+    suite: Annotated[str, typer.Argument(help="A shipped suite's name (ganbench list suites) or a TOML file.", metavar="SUITE")],
+    variants: Annotated[str | None, typer.Option(help="Only these: names or Python files, separated by commas.")] = None,
+    datasets: Annotated[str | None, typer.Option(help="Only these data sets, separated by commas.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="A number of seeds, or a list such as 0,3,7.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Generator steps of every variant.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Samples drawn to score each seed.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Only these metrics, separated by commas.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="Feature extractor. Default: the data set's own.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="File with the extractor's weights.")] = None,
+    eval_every: Annotated[int | None, typer.Option(help="Score and picture samples every so many steps while training.")] = None,
+    eval_samples: Annotated[int | None, typer.Option(help="Samples for scores while training.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Download a data set that is missing.")] = False,
+    out: Out = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
+    workers: Workers = None,
+    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between saved states while training.")] = 30.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Run again what was made with other settings.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate, and stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a suite: train what is not done yet, score it, print the table, write the report."""
+    from ganbench.dataset import Location
+    from ganbench.harness.harness import prepare, run_suite
+    from ganbench.harness.plan import Setting
+    from ganbench.harness.suite import load_suite
+    from ganbench.harness.workers import choose_crew
+
+    changes: dict[str, Any] = {
+        "variants": names(variants),
+        "seeds": _seeds(seeds),
+        "steps": steps,
+        "samples": samples,
+        "metrics": names(metrics),
+        "extractor": extractor,
+        "eval_every": eval_every,
+        "eval_samples": eval_samples,
+    }
+    wanted = _changed(load_suite(suite), {key: value for key, value in changes.items() if value is not None}, names(datasets))
+    setting = Setting(
+        out=(out or Path("runs") / wanted.name).resolve(),
+        location=Location(root=data_root.resolve() if data_root else None, download=download),
+        weights=weights.resolve() if weights else None,
+        device=device_name(device),
+        command=shlex.join(["ganbench", *sys.argv[1:]]),
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    with err.status("loading data and weights"):
+        prepared = prepare(wanted, setting, overwrite)
+    crew = choose_crew(len(prepared.left), setting.device, workers)
+    if dry_run:
+        _show_plan(prepared, setting, crew, as_json)
+        return
+    finished = run_suite(prepared, setting, crew, err)
+    _show_results(finished, setting, as_json)
+    if finished.failures:
+        raise typer.Exit(1)
+
+
+def _changed(suite: Suite, changes: dict[str, Any], datasets: list[str] | None) -> Suite:
+    """The suite with what the command line says; that wins over whatever the file says for a data set or a variant."""
+    from ganbench.errors import unknown_name
+    from ganbench.harness.suite import parse_suite
+
+    content = suite.model_dump(exclude_none=True)
+    if datasets is not None:
+        for name in datasets:
+            if name not in content["datasets"]:
+                raise unknown_name(f"data set of the suite {suite.name}", name, list(content["datasets"]))
+        content["datasets"] = {name: content["datasets"][name] for name in datasets}
+    content.update(changes)
+    for plan in content["datasets"].values():
+        for key in changes:
+            plan.pop(key, None)
+    if "steps" in changes:
+        for override in [
+            *content["overrides"].values(),
+            *(o for p in content["datasets"].values() for o in p["overrides"].values()),
+        ]:
+            override.pop("steps", None)
+    return parse_suite(content, "The command line")
+
+
+def _seeds(text: str | None) -> int | list[int] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--seeds {text} is neither a number nor a list of numbers; write --seeds 4 or --seeds 0,3,7.") from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def device_name(name: str) -> str:
+    """The device that `--device` means on this machine. Raises UsageError for one that is not known or not there."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not name.startswith("cuda"):
+        raise UsageError(f"--device {name} is not known; give cpu, cuda, cuda:N or auto.")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"--device {name} needs a CUDA device and this machine has none; give --device cpu.")
+    return name
+
+
+def _show_plan(prepared: Prepared, setting: Setting, crew: Crew, as_json: bool) -> None:
+    import torch
+
+    from ganbench.harness.harness import estimate_seconds
+
+    torch.set_num_threads(crew.threads)
+    left = {job.label: job for job in prepared.left}
+    rows: list[dict[str, Any]] = []
+    with err.status("timing a few steps of each job"):
+        for job in prepared.jobs:
+            now = left.get(job.label)
+            seconds = estimate_seconds(now, setting, prepared.datasets[job.dataset]) if now else 0.0
+            rows.append(
+                {
+                    "dataset": job.dataset,
+                    "variant": job.name,
+                    "seeds": list(job.seeds),
+                    "to_run": list(now.seeds) if now else [],
+                    "steps": job.steps,
+                    "train_seconds_estimate": seconds,
+                }
+            )
+    total = sum(row["train_seconds_estimate"] or 0.0 for row in rows) / max(1, crew.workers)
+    if as_json:
+        print_json(
+            {"out": str(setting.out), "workers": crew.workers, "threads": crew.threads, "seconds_estimate": total, "jobs": rows}
+        )
+        return
+    for row in rows:
+        seconds = row["train_seconds_estimate"]
+        estimate = "done" if not row["to_run"] else "a control" if seconds is None else f"about {seconds:.0f} s of training"
+        seeds = f"{len(row['to_run'])} of {len(row['seeds'])} seeds"
+        typer.echo(f"{row['dataset']}/{row['variant']}: {seeds}, {row['steps']} steps, {estimate}")
+    typer.echo(f"About {total:.0f} s of training on {crew.workers} workers of {crew.threads} threads, into {setting.out}")
+
+
+def _show_results(finished: Finished, setting: Setting, as_json: bool) -> None:
+    from ganbench.leaderboard.report import write_report
+    from ganbench.leaderboard.summary import summarise
+
+    report = write_report(finished.records, setting.out)
+    if as_json:
+        failed = [{"job": failure.job.label, "message": failure.message} for failure in finished.failures]
+        records = [record.model_dump(mode="json", by_alias=True) for record in finished.records]
+        print_json({"out": str(setting.out), "report": str(report), "failed": failed, "records": records})
+        return
+    show_tables(summarise(finished.records))
+    typer.echo(f"Report: {report}")

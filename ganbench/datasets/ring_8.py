@@ -1,0 +1,28 @@
+"""Eight Gaussians on the unit circle, sigma 0.01: the plane in which a generator that drops modes is seen to do so."""
+
+import math
+
+from ganbench.dataset import Dataset, LoadedDataset, Location, Part, PointModes
+from ganbench.mixture import draw_mixture
+from ganbench.rng import stream_seed
+
+MODES = PointModes(tuple((math.cos(2 * math.pi * k / 8), math.sin(2 * math.pi * k / 8)) for k in range(8)), sigma=0.01)
+
+
+def load(location: Location) -> LoadedDataset:
+    """100,000 training and 10,000 test points, the same on every machine; labels are the modes' numbers."""
+    train = Part("train", *draw_mixture(MODES.centres, MODES.sigma, 100_000, stream_seed(0, "ring-8 train")))
+    test = Part("test", *draw_mixture(MODES.centres, MODES.sigma, 10_000, stream_seed(0, "ring-8 test")))
+    return LoadedDataset("ring-8", train, test, classes=MODES.count, modes=MODES)
+
+
+DATASET = Dataset(
+    name="ring-8",
+    version=1,
+    licence="none: drawn from a formula",
+    source="8 Gaussians on the unit circle, sigma 0.01 (VEEGAN, arXiv:1705.07761; PacGAN, arXiv:1712.04086)",
+    extractor="points",
+    metrics=("fd", "modes", "high-quality", "reverse-kl"),
+    samples=2500,
+    load=load,
+)

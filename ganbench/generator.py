@@ -1,0 +1,134 @@
+"""A trained generator: samples out of it, and the checkpoint that it travels in.
+
+A checkpoint is `seed-0.safetensors` (weights, no code) with `seed-0.json` beside it (what to build and the weights' sha256).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from ganbench.errors import InvalidInputError, MissingDataError, UsageError
+from ganbench.files import digest, write_atomically
+from ganbench.registry import find
+from ganbench.rng import stream
+from ganbench.variant import Recipe, Space, Variant
+
+FORMAT = 1
+SAMPLING_BATCH = 256  # fixed, so that how many samples are drawn does not change the first of them
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """[-1, 1] to 0..255: `127.5 x + 128`, clamped, floored (the rule of StyleGAN3). Same shape, uint8. Fixed bounds, once."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+
+
+def quantisation_of(items: Tensor) -> str:
+    """How items came to be what they are, for the protocol: one rule for all images, so that stored and generated ones compare."""
+    return "uint8: stored as they are, generated floor(127.5 x + 128)" if items.dtype == torch.uint8 else "none"
+
+
+def draw_latents(count: int, recipe: Recipe, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+    """`count` latents of the recipe's law: (count, latent_size), on the generator's device."""
+    z = torch.empty(count, recipe.latent_size, dtype=dtype, device=generator.device)
+    return z.normal_(generator=generator) if recipe.latent_law == "normal" else z.uniform_(-1, 1, generator=generator)
+
+
+@torch.no_grad()
+def draw_samples(network: nn.Module, space: Space, recipe: Recipe, count: int, seed: int, purpose: str = "sample") -> Tensor:
+    """`count` samples of a generator in evaluation mode: (count, C, H, W) uint8, or (count, D) float32 for points, on the CPU.
+
+    The latents come from the stream `(seed, purpose)`, drawn on the CPU, whatever the network's device.
+    """
+    network.eval()
+    place = next(network.parameters())
+    latents = draw_latents(count, recipe, stream(seed, purpose))
+    batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
+    samples = torch.cat(batches).float()
+    if not samples.isfinite().all():
+        raise InvalidInputError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")
+    if samples.shape != (count, *space.shape):
+        shape = tuple(samples.shape[1:])
+        raise InvalidInputError(f"The generator gives samples of shape {shape}, not {space.shape}; mend its networks.")
+    return (samples if space.is_points else to_uint8(samples)).cpu()
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """A generator with its weights. `hash` is the sha256 of the weights' file; `dataset_name` is what it was trained on."""
+
+    network: nn.Module
+    variant_name: str
+    dataset_name: str
+    space: Space
+    recipe: Recipe
+    hash: str
+
+    def sample(self, count: int, seed: int) -> Tensor:
+        """`count` samples: (count, C, H, W) uint8, or (count, D) float32 for points, from the latent stream of `seed`."""
+        return draw_samples(self.network, self.space, self.recipe, count, seed)
+
+
+def build_generator(variant: Variant, space: Space, recipe: Recipe, state: dict[str, Tensor], device: str = "cpu") -> nn.Module:
+    """The generator with the given weights, in float32 and evaluation mode. Raises InvalidInputError when they do not fit."""
+    with torch.random.fork_rng(devices=[]):
+        network = variant.networks(space, recipe)["generator"]
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        first = " ".join(str(error).split("\n\t")[1:2]) or str(error)
+        sentence = f"The weights do not fit the generator of {variant.name}: {first.rstrip('.')}; train it again."
+        raise InvalidInputError(sentence) from None
+    return network.float().to(device).eval()
+
+
+def save_generator(path: Path, state: dict[str, Tensor], facts: dict[str, Any], space: Space, recipe: Recipe) -> str:
+    """Write `path` (.safetensors) and its .json; returns the weights' sha256. `facts`: variant, dataset, seed, step."""
+    content = save_tensors({key: value.contiguous() for key, value in state.items()})
+    described = {
+        "format": FORMAT,
+        **facts,
+        "space": dataclasses.asdict(space),
+        "recipe": dataclasses.asdict(recipe),
+        "sha256": digest(content),
+    }
+    write_atomically(path, content)
+    write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1) + "\n")
+    return str(described["sha256"])
+
+
+def load_generator(path: Path, device: str = "cpu", variant_file: Path | None = None) -> TrainedGenerator:
+    """Read a checkpoint, given as its .safetensors or its .json.
+
+    A checkpoint of a variant outside the package names a Python file; it is run only when the user passes it as `variant_file`.
+    Raises MissingDataError or InvalidInputError that names the file when it is missing, cut short or altered.
+    """
+    weights, described = path.with_suffix(".safetensors"), path.with_suffix(".json")
+    for file in (weights, described):
+        if not file.is_file():
+            raise MissingDataError(f"There is no {file}; a checkpoint is a .safetensors file with its .json beside it.")
+    try:
+        facts = json.loads(described.read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT:
+            raise InvalidInputError(f"{described} has format {facts['format']}, newer than {FORMAT}; upgrade ganbench.")
+        space = Space(tuple(facts["space"]["shape"]), facts["space"]["classes"])
+        recipe = Recipe(**{**facts["recipe"], "betas": tuple(facts["recipe"]["betas"])})
+        reference, dataset_name, expected = facts["variant"], facts["dataset"], facts["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(f"{described} does not describe a checkpoint ({error!r}); copy both of its files again.") from None
+    content = weights.read_bytes()
+    if digest(content) != expected:
+        raise InvalidInputError(f"{weights} is not what {described.name} describes: it was cut short or altered; copy it again.")
+    if reference.endswith(".py") and variant_file is None:
+        raise UsageError(f"{described} needs the variant file {reference}; pass it with --variant-file if you trust it.")
+    entry = find("variants", str(variant_file or reference))
+    network = build_generator(entry.load(), space, recipe, load_tensors(content), device)
+    return TrainedGenerator(network, entry.name, dataset_name, space, recipe, expected)

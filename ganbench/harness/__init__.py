@@ -1,0 +1,1 @@
+"""The harness: a suite becomes jobs, jobs run in worker processes, each run leaves a record."""

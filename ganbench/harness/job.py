@@ -1,0 +1,190 @@
+"""One job, run in this process: train the stacked seeds, compare them with real samples as they train, score each at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from ganbench.checkpoint import load_state, remove_state, save_state
+from ganbench.clock import Stopwatch, utc_now
+from ganbench.errors import InvalidInputError
+from ganbench.files import digest, write_atomically
+from ganbench.generator import draw_samples, save_generator
+from ganbench.harness.plan import Job, Setting
+from ganbench.harness.progress import Reporter
+from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, reference_of
+from ganbench.harness.run import Outcome, Run
+from ganbench.picture import save_picture
+from ganbench.record import Evaluation, Timing
+from ganbench.registry import find
+from ganbench.rng import stream
+from ganbench.score import choose_metrics
+from ganbench.train import Training
+from ganbench.variant import Control, Recipe, Variant
+
+WATCHED = 100  # points of a learning curve
+PICTURED = 64  # samples of a grid
+
+
+def run_job(job: Job, setting: Setting, threads: int, parent: int | None = None) -> None:
+    """Run a job and write its records. `parent` is the process that wants it: when that is gone, the job stops where it is."""
+    torch.set_num_threads(threads)
+
+    def still_wanted() -> None:
+        if parent is not None and os.getppid() != parent:
+            os._exit(1)  # an orphan must not write into a folder where the next run may be at work
+
+    report = Reporter(status_path(job, setting))
+    report.say("loading", steps=job.steps)
+    dataset = cached_dataset(job.dataset, setting.location)
+    extractor = cached_extractor(job.extractor, setting.weights, setting.device)
+    metrics = choose_metrics(list(job.metrics), find("extractors", job.extractor).load(), dataset.modes)
+    reference = reference_of(dataset, extractor, setting.out / "cache")
+    run = Run(job, setting, dataset, extractor, metrics, reference, report, still_wanted)
+    picture = picture_reference(dataset, job.place(setting.out, "samples").parent)
+    for seed in job.seeds:
+        run.keep(seed, "reference", picture)
+    variant = find("variants", job.variant).load()
+    if isinstance(variant, Control):
+        _run_control(run, variant)
+    else:
+        _run_training(run, variant)
+    report.say("done", message="")
+
+
+def status_path(job: Job, setting: Setting) -> Path:
+    """The file in which a running job says where it stands."""
+    return job.place(setting.out, "progress").with_suffix(".json")
+
+
+def _run_control(run: Run, control: Control) -> None:
+    for seed in run.job.seeds:
+        run.report.say("scoring")
+        with Stopwatch() as drawing:
+            items = control.draw(run.dataset, run.job.samples, stream(seed, "sample"))
+        timing = Timing(train_seconds=0.0, stacked_seeds=1, finished_at=utc_now())
+        run.finish(seed, items, Outcome(timing), drawing.seconds)
+
+
+def _run_training(run: Run, variant: Variant) -> None:
+    job, setting = run.job, run.setting
+    recipe = job.recipe or Recipe()
+    seeds, watch_every = list(job.seeds), max(1, job.steps // WATCHED)
+    training = Training(variant, recipe, run.dataset, seeds, job.steps, watch_every=watch_every, device=setting.device)
+    watch, folder = Stopwatch(setting.device), job.place(setting.out, "state")
+    _resume(run, training, watch, folder)
+    _train(run, training, watch, folder)
+    for index in range(len(seeds)):
+        run.still_wanted()
+        run.report.say("scoring", step=training.step)
+        _conclude(run, training, index, watch.seconds)
+    remove_state(folder)
+
+
+def _conclude(run: Run, training: Training, index: int, train_seconds: float) -> None:
+    """Curves, checkpoint, samples, scores and record of one seed whose training is over."""
+    job, setting, seed = run.job, run.setting, training.seeds[index]
+    per_second = training.images_per_step * training.step * len(training.seeds) / train_seconds
+    timing = Timing(
+        train_seconds=train_seconds, stacked_seeds=len(training.seeds), images_per_second=per_second, finished_at=utc_now()
+    )
+    outcome = Outcome(timing, training.step, parameters=training.parameter_counts())
+    _save_curves(run, training, index)
+    if (step := training.diverged_at[index]) is not None:
+        run.give_up(seed, outcome, f"A loss, gradient or parameter was not finite at step {step}.")
+        return
+    try:
+        with Stopwatch(setting.device) as drawing:
+            items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed)
+    except InvalidInputError as error:
+        run.give_up(seed, outcome, str(error))
+        return
+    facts = {"variant": job.variant, "dataset": job.dataset, "seed": seed, "step": training.step}
+    path = job.place(setting.out, "checkpoints") / f"seed-{seed}.safetensors"
+    checkpoint_hash = save_generator(path, training.generator_state(index), facts, training.space, training.recipe)
+    run.keep(seed, "checkpoint", path)
+    run.finish(seed, items, Outcome(timing, training.step, checkpoint_hash, outcome.parameters), drawing.seconds)
+
+
+def _train(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
+    """Train to the end, looking up at each watched step: evaluate when it is time, report, save the state now and then."""
+    every, saved_at = run.job.eval_every, time.monotonic()
+    if every and training.step == 0:
+        _evaluate(run, training)
+    started, start_step = time.monotonic(), training.step
+    while not training.finished:
+        target = min(training.step + training.watch_every, training.steps)
+        if every:
+            target = min(target, (training.step // every + 1) * every)
+        with watch:
+            training.advance(target)
+        run.still_wanted()
+        rate = (training.step - start_step) / max(time.monotonic() - started, 1e-9)
+        run.report.say("training", step=training.step, steps_per_second=rate)
+        if every and training.step % every == 0:
+            _evaluate(run, training)
+        if time.monotonic() - saved_at >= run.setting.checkpoint_seconds and not training.finished:
+            _save(run, training, watch, folder)
+            saved_at = time.monotonic()
+
+
+def _save(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
+    facts = {
+        "job": _identity(run),
+        "step": training.step,
+        "training": training.facts(),
+        "train_seconds": watch.seconds,
+        "evaluations": {str(seed): [e.model_dump() for e in each] for seed, each in run.evaluations.items()},
+        "files": {str(seed): each for seed, each in run.files.items()},
+    }
+    save_state(folder, training.tensors(), facts)
+
+
+def _resume(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
+    state = load_state(folder)
+    if state is None or state[1]["job"] != _identity(run):
+        return
+    tensors, facts = state
+    training.restore(tensors, facts["training"])
+    watch.seconds = facts["train_seconds"]
+    run.evaluations = {int(seed): [Evaluation.model_validate(e) for e in each] for seed, each in facts["evaluations"].items()}
+    run.files = {int(seed): each for seed, each in facts["files"].items()}
+
+
+def _identity(run: Run) -> str:
+    """What a training state belongs to: it is not continued under other settings, with other seeds, or on other data."""
+    return digest([run.job.specification(run.setting), list(run.job.seeds), run.dataset.train.hash])
+
+
+def _evaluate(run: Run, training: Training) -> None:
+    """Compare samples with real ones while training: scores of every living seed, and a grid of fixed latents."""
+    job, found = run.job, []
+    for index, seed in enumerate(training.seeds):
+        if training.diverged_at[index] is not None:
+            continue
+        network = training.generator(index)
+        shown = job.eval_samples if training.space.is_points else PICTURED
+        try:
+            items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed)
+            fixed = draw_samples(network, training.space, training.recipe, shown, seed, "grid")
+        except InvalidInputError:
+            continue  # not finite: the training marks the seed at its next watched step
+        stem = job.place(run.setting.out, "samples") / f"seed-{seed}" / f"step-{training.step:06d}"
+        run.keep(seed, f"samples at step {training.step}", save_picture(stem, fixed))
+        scores = run.score(items, f"{job.name} seed {seed} step {training.step}").scores
+        run.evaluations.setdefault(seed, []).append(Evaluation(step=training.step, scores=scores))
+        found.append({name: each.value for name, each in scores.items()})
+    if found:
+        run.report.say("training", scores={name: sum(each[name] for each in found) / len(found) for name in found[0]})
+
+
+def _save_curves(run: Run, training: Training, index: int) -> None:
+    series = {name: [row[index] for row in rows] for name, rows in training.curves.items() if name != "steps"}
+    seed = training.seeds[index]
+    path = run.job.place(run.setting.out, "curves") / f"seed-{seed}.json"
+    write_atomically(path, json.dumps({"steps": training.curves["steps"], "series": series}) + "\n")
+    run.keep(seed, "curves", path)

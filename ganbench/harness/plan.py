@@ -1,0 +1,179 @@
+"""From a suite to jobs: one job is one variant on one data set, all its seeds. A job is plain data that any process can run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ganbench.dataset import Dataset, LoadedDataset, Location
+from ganbench.errors import UsageError
+from ganbench.files import digest
+from ganbench.harness.suite import DatasetPlan, Override, Suite
+from ganbench.record import Record, load_record
+from ganbench.registry import Entry, find
+from ganbench.rng import stream
+from ganbench.score import choose_metrics
+from ganbench.variant import Control, Recipe, Space, Variant
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What holds for every job of a run: where data and weights lie, where results go, and on what they are made."""
+
+    out: Path
+    location: Location = field(default_factory=Location)
+    weights: Path | None = None
+    device: str = "cpu"
+    command: str = ""
+    checkpoint_seconds: float = 30.0  # between two states saved while training
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant on one data set. `recipe` is None for a control, `steps` is then 0."""
+
+    suite: str
+    dataset: str
+    variant: str
+    name: str
+    seeds: tuple[int, ...]
+    steps: int
+    recipe: Recipe | None
+    samples: int
+    metrics: tuple[str, ...]
+    extractor: str
+    eval_every: int
+    eval_samples: int
+
+    @property
+    def label(self) -> str:
+        """`digits/wgan-gp`, for people."""
+        return f"{self.dataset}/{self.name}"
+
+    def place(self, out: Path, kind: str) -> Path:
+        """The folder below `out` for this job's records, checkpoints, curves, samples, state or logs."""
+        return out / kind / folder_name(self.dataset) / self.name
+
+    def record_path(self, out: Path, seed: int) -> Path:
+        """Where the record of one seed lies."""
+        return self.place(out, "records") / f"seed-{seed}.json"
+
+    def specification(self, setting: Setting) -> dict[str, Any]:
+        """All that decides the numbers of a run but its seed, as plain values.
+
+        A variant from a file of the user's carries the file's hash: other code is another specification.
+        """
+        entry = find("variants", self.variant)
+        recipe = asdict(self.recipe) | {"betas": list(self.recipe.betas)} if self.recipe else None
+        return {
+            "dataset": self.dataset,
+            "variant": self.variant,
+            "variant_source_hash": entry.source_hash if entry.module is None else None,
+            "steps": self.steps,
+            "recipe": recipe,
+            "samples": self.samples,
+            "metrics": list(self.metrics),
+            "extractor": self.extractor,
+            "eval_every": self.eval_every,
+            "eval_samples": self.eval_samples if self.eval_every else None,
+            "device": setting.device.split(":")[0],
+        }
+
+
+def folder_name(dataset: str) -> str:
+    """A data set's name as a folder: `folder:/a/cats` becomes `folder-cats-1f3a`, the end being a hash of the path."""
+    kind, _, path = dataset.partition(":")
+    return f"{kind}-{Path(path).stem}-{digest(path)[:4]}" if path else kind
+
+
+def plan(suite: Suite, loaded: Mapping[str, LoadedDataset]) -> list[Job]:
+    """The suite's jobs, data set by data set, in the order of its variants.
+
+    `loaded` holds every data set of the suite. All that can be wrong with a job is checked here, before any work: unknown names,
+    a method that does not apply, more samples than there are, metrics that the data set or the extractor does not serve.
+    """
+    entries = [find("variants", reference) for reference in suite.variants]
+    _check_overrides(suite, entries)
+    jobs = []
+    for dataset_name, of_dataset in suite.datasets.items():
+        dataset: Dataset = find("datasets", dataset_name.partition(":")[0]).load()
+        for entry in entries:
+            job = _job(suite, loaded[dataset_name], dataset, of_dataset, entry)
+            _check(job, loaded[dataset_name], entry.load())
+            jobs.append(job)
+    if len({(job.dataset, job.name) for job in jobs}) < len(jobs):
+        raise UsageError(f"The variants {', '.join(suite.variants)} name one of them twice; remove one.")
+    return jobs
+
+
+def pending(job: Job, setting: Setting, overwrite: bool = False) -> Job | None:
+    """The job with the seeds that are still to be run, or None when all are done. A seed that failed is run again.
+
+    Raises UsageError when a record of the job was made with other settings, unless `overwrite`.
+    """
+    wanted = job.specification(setting)
+    left = []
+    for seed in job.seeds:
+        path = job.record_path(setting.out, seed)
+        record = load_record(path) if path.exists() else None
+        if record is not None and record.specification != wanted and not overwrite:
+            raise UsageError(
+                f"{path} was made with other settings ({_difference(record, wanted)}); choose another --out, or pass --overwrite."
+            )
+        if record is None or record.status == "failed" or record.specification != wanted:
+            left.append(seed)
+    return replace(job, seeds=tuple(left)) if left else None
+
+
+def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: DatasetPlan, entry: Entry) -> Job:
+    variant = entry.load()
+    override = Override.model_validate(
+        {
+            **suite.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
+            **of_dataset.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
+        }
+    )
+    recipe = None
+    if not isinstance(variant, Control):
+        recipe = replace(variant.recipe_for(Space(loaded.shape, loaded.classes)), **override.of_recipe())
+    return Job(
+        suite=suite.name,
+        dataset=loaded.name,
+        variant=entry.reference,
+        name=entry.name,
+        seeds=tuple(suite.seed_list),
+        steps=0 if recipe is None else override.steps or of_dataset.steps or suite.steps,
+        recipe=recipe,
+        samples=of_dataset.samples or suite.samples or min(dataset.samples, len(loaded.test)),
+        metrics=tuple(of_dataset.metrics or suite.metrics or dataset.metrics),
+        extractor=of_dataset.extractor or suite.extractor or dataset.extractor,
+        eval_every=0 if recipe is None else suite.eval_every,
+        eval_samples=suite.eval_samples,
+    )
+
+
+def _check(job: Job, loaded: LoadedDataset, variant: Variant | Control) -> None:
+    choose_metrics(list(job.metrics), find("extractors", job.extractor).load(), loaded.modes)
+    if isinstance(variant, Control):
+        variant.draw(loaded, job.samples, stream(0, "check"))
+    elif reason := variant.supports(Space(loaded.shape, loaded.classes)):
+        raise UsageError(f"{job.name} cannot be trained on {job.dataset}: {reason}")
+
+
+def _check_overrides(suite: Suite, entries: list[Entry]) -> None:
+    """An override for a variant that the suite does not run would be ignored in silence: it is an error for a misspelt name."""
+    known = {entry.name for entry in entries}
+    for name in {*suite.overrides, *(key for each in suite.datasets.values() for key in each.overrides)} - known:
+        find("variants", name)
+
+
+def _difference(record: Record, wanted: dict[str, Any]) -> str:
+    for key, value in wanted.items():
+        old = record.specification.get(key)
+        if old != value:
+            if isinstance(value, dict) and isinstance(old, dict):
+                key, old, value = next((f"{key}.{k}", old.get(k), v) for k, v in value.items() if old.get(k) != v)
+            return f"{key}: {old}, now {value}"
+    return "its specification has other keys"

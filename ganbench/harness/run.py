@@ -1,0 +1,128 @@
+"""A job while it runs, and the records that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+import ganbench
+from ganbench.clock import Stopwatch, utc_now
+from ganbench.dataset import Dataset, LoadedDataset, find_dataset
+from ganbench.environment import environment
+from ganbench.extractor import LoadedExtractor
+from ganbench.generator import quantisation_of
+from ganbench.harness.plan import Job, Setting
+from ganbench.harness.progress import Reporter
+from ganbench.metric import Metric
+from ganbench.picture import save_picture
+from ganbench.record import DatasetFacts, Evaluation, Record, Sampled, Timing, VariantFacts
+from ganbench.registry import find
+from ganbench.score import Reference, Scored, score
+from ganbench.variant import Control
+
+Status = Literal["ok", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training a seed came to, before its samples are scored; a control has none of it but `timing`."""
+
+    timing: Timing
+    steps_done: int = 0
+    checkpoint_hash: str | None = None
+    parameters: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """What a job works with, loaded once, and what it has found so far: evaluations and files by seed."""
+
+    job: Job
+    setting: Setting
+    dataset: LoadedDataset
+    extractor: LoadedExtractor
+    metrics: list[Metric]
+    reference: Reference
+    report: Reporter
+    still_wanted: Callable[[], None]
+    evaluations: dict[int, list[Evaluation]] = field(default_factory=dict)
+    files: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def score(self, items: Tensor, source: str) -> Scored:
+        """Scores and protocol of one set of samples."""
+        sampled = Sampled(source=source, count=len(items), quantisation=quantisation_of(items))
+        return score(items, sampled, self.reference, self.extractor, self.metrics, self.dataset.modes)
+
+    def keep(self, seed: int, name: str, path: Path) -> None:
+        """Note a file of a seed for its record, relative to the output folder."""
+        self.files.setdefault(seed, {})[name] = path.relative_to(self.setting.out).as_posix()
+
+    def finish(self, seed: int, items: Tensor, outcome: Outcome, sample_seconds: float) -> None:
+        """Score the samples of one seed, keep a picture of them, and write its record."""
+        with Stopwatch(self.setting.device) as scoring:
+            scored = self.score(items, f"{self.job.name} seed {seed}")
+        self.keep(seed, "samples", save_picture(self.job.place(self.setting.out, "samples") / f"seed-{seed}" / "final", items))
+        seconds = {"sample_seconds": sample_seconds, "score_seconds": scoring.seconds, "finished_at": utc_now()}
+        record = self._record(seed, "ok", outcome).model_copy(
+            update={"scores": scored.scores, "protocol": scored.protocol, "timing": outcome.timing.model_copy(update=seconds)}
+        )
+        self._save(record)
+
+    def give_up(self, seed: int, outcome: Outcome, message: str) -> None:
+        """Write the record of a seed that diverged."""
+        self._save(self._record(seed, "diverged", outcome, message))
+
+    def _record(self, seed: int, status: Status, outcome: Outcome, message: str | None = None) -> Record:
+        facts = {"evaluations": self.evaluations.get(seed, []), "files": self.files.get(seed, {})}
+        return make_record(self.job, self.setting, self.dataset, seed, status, outcome, message).model_copy(update=facts)
+
+    def _save(self, record: Record) -> None:
+        self.still_wanted()
+        record.save(self.job.record_path(self.setting.out, record.seed))
+
+
+def make_record(
+    job: Job, setting: Setting, dataset: LoadedDataset, seed: int, status: Status, outcome: Outcome, message: str | None = None
+) -> Record:
+    """A record without scores: what was run, on what data, where, and what came of it."""
+    entry = find("variants", job.variant)
+    registered = entry.load()
+    return Record(
+        ganbench_version=ganbench.__version__,
+        suite=job.suite,
+        command=setting.command,
+        dataset=_dataset_facts(job, dataset),
+        variant=VariantFacts(
+            name=entry.name,
+            family=registered.family,
+            paper=registered.paper,
+            control=isinstance(registered, Control),
+            reference=entry.reference,
+            source_hash=entry.source_hash,
+        ),
+        specification=job.specification(setting),
+        seed=seed,
+        steps_done=outcome.steps_done,
+        status=status,
+        message=message,
+        checkpoint_hash=outcome.checkpoint_hash,
+        parameters=outcome.parameters,
+        timing=outcome.timing,
+        environment=environment(setting.device),
+    )
+
+
+def _dataset_facts(job: Job, dataset: LoadedDataset) -> DatasetFacts:
+    registered: Dataset = find_dataset(job.dataset)[0]
+    facts: dict[str, Any] = {
+        f"{part.name}_{what}": value
+        for part in (dataset.train, dataset.test)
+        for what, value in (("count", len(part)), ("hash", part.hash))
+    }
+    return DatasetFacts(
+        name=dataset.name, version=registered.version, licence=registered.licence, shape=list(dataset.shape), **facts
+    )

@@ -1,0 +1,134 @@
+"""A table as text: headings, entries and caption, the same ones for every format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ganbench.leaderboard.grouping import value_text
+from ganbench.leaderboard.interval import INTERVAL
+from ganbench.leaderboard.numbers import amount, clean, seconds, value_and_half
+from ganbench.leaderboard.summary import Cell, Column, Row, Table
+
+ARROWS = {"lower": "↓", "higher": "↑"}
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of a table. `half` is the half-width's text, `order` what the field is sorted by (None: it has no value)."""
+
+    value: str
+    half: str = ""
+    best: bool = False
+    order: float | str | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole field in one line; a dash where there is nothing."""
+        return f"{self.value} ± {self.half}" if self.half else self.value or MISSING
+
+
+@dataclass(frozen=True)
+class Heading:
+    """One column's head. `names` marks the column of row names; `half_length` is the length of the column's longest half-width."""
+
+    text: str
+    numeric: bool = True
+    names: bool = False
+    better: str = ""
+    half_length: int = 0
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table laid out: columns in which no row has anything are left out."""
+
+    heading: str
+    caption: tuple[str, ...]
+    headings: tuple[Heading, ...]
+    ranked: tuple[tuple[Entry, ...], ...]
+    controls: tuple[tuple[Entry, ...], ...]
+
+
+def lay_out(table: Table) -> Sheet:
+    """The sheet of a table."""
+    headings = [
+        Heading("#"),
+        Heading("Variant", numeric=False, names=True),
+        Heading("Seeds", numeric=False),
+        *(_score_heading(column, table.columns) for column in table.columns),
+        Heading("Train s/seed"),
+        Heading("Images/s"),
+        Heading("G parameters"),
+    ]
+    rows = [_entries(row) for row in table.rows]
+    shown = [place for place in range(len(headings)) if headings[place].names or any(entries[place].value for entries in rows)]
+    kept = [tuple(entries[place] for place in shown) for entries in rows]
+    ranked = sum(not row.control for row in table.rows)
+    return Sheet(
+        heading=heading(table),
+        caption=caption(table),
+        headings=tuple(
+            replace(headings[place], half_length=max((len(entries[place].half) for entries in rows), default=0)) for place in shown
+        ),
+        ranked=tuple(kept[:ranked]),
+        controls=tuple(kept[ranked:]),
+    )
+
+
+def heading(table: Table) -> str:
+    """The data set, and what sets this table apart where the data set has several."""
+    key = f", protocol {table.columns[0].key}" if table.setting and table.columns else ""
+    return clean(f"{table.title}: {table.setting}{key}" if table.setting else table.title)
+
+
+def caption(table: Table) -> tuple[str, ...]:
+    """Sentences that say what was compared with what, under which protocol, and how to read the table."""
+    sentences = []
+    if table.protocol is not None:
+        samples, reference = table.protocol.samples, table.protocol.reference
+        sentences.append(
+            f"Data set {table.title}: {samples.count:,} generated samples (quantisation: {samples.quantisation}) against "
+            f"{reference.count:,} of {reference.source} (quantisation: {reference.quantisation})."
+        )
+        sentences.append(f"Extractor: {describe(table.protocol.extractor)}.")
+        keys = ", ".join(f"{column.label} {column.key}" for column in table.columns)
+        sentences.append(f"Protocol {keys}.")
+        ranking = f"Ranked by {table.columns[0].label}, {table.columns[0].better} is better"
+        sentences.append(f"{ranking}; controls are shown for orientation and not ranked.")
+        sentences.append(INTERVAL)
+    else:
+        sentences.append(f"Data set {table.title}: no run has a score.")
+    return tuple(clean(sentence) for sentence in (*sentences, *table.notes))
+
+
+def describe(facts: Mapping[str, Any]) -> str:
+    """Plain facts in one line, the name first: "inception-v3-compat, version 1, weights_hash 6726825d0af5"."""
+    named = [str(facts["name"])] if "name" in facts else []
+    return ", ".join([*named, *(f"{k} {value_text(v)}" for k, v in facts.items() if k != "name" and v is not None)]) or "none"
+
+
+def _score_heading(column: Column, columns: Sequence[Column]) -> Heading:
+    several = [other.label for other in columns].count(column.label) > 1
+    key = f" [{column.key}]" if several else ""
+    return Heading(clean(f"{column.label} {ARROWS[column.better]}{key}"), better=column.better)
+
+
+def _entries(row: Row) -> tuple[Entry, ...]:
+    name = clean(row.name)
+    return (
+        Entry("" if row.rank is None else str(row.rank), order=row.rank),
+        Entry(f"{name} (control)" if row.control else name, order=name),
+        Entry(row.seeds, order=row.count("ok")),
+        *(_score(cell) for cell in row.cells),
+        Entry(seconds(row.train_seconds_per_seed), order=row.train_seconds_per_seed),
+        Entry(amount(row.images_per_second), order=row.images_per_second),
+        Entry(amount(row.generator_parameters), order=row.generator_parameters),
+    )
+
+
+def _score(cell: Cell) -> Entry:
+    value, half = value_and_half(cell.mean, cell.half_width)
+    return Entry(value, half, cell.best, cell.mean)

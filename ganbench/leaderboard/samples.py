@@ -1,0 +1,168 @@
+"""Samples of each row beside real data: grids of images, or scatter plots of points on the axes of the real ones."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ganbench.errors import GanbenchError, InvalidInputError, MissingDataError
+from ganbench.leaderboard.attachments import attachment
+from ganbench.leaderboard.summary import Row
+from ganbench.record import Record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LARGEST_IMAGE = 120_000  # bytes of one picture
+LARGEST_PIXELS = 4096 * 4096
+POINTS_DRAWN = 2500
+SIDE_PIXELS = 440  # of a scatter plot: twice its size on the page
+REAL = "real"  # the control whose samples are the data themselves
+
+Limits = tuple[float, float, float, float]  # x low, x high, y low, y high
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row's samples as a data: URI ("" where `note` says why there is none): a grid of images or a scatter plot."""
+
+    name: str
+    control: bool
+    uri: str
+    note: str
+    width: int = 0
+    height: int = 0
+    grid: bool = False
+
+
+def pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
+    """A picture a row, real data first; of several seeds the first one that ended well. Broken files become notes."""
+    ordered = sorted(rows, key=lambda row: (not _is_real(row), row.control))
+    real = next((points for row in ordered if _is_real(row) and (points := _points_of(row, folder)) is not None), None)
+    return [_picture(row, folder, real) for row in ordered]
+
+
+def _is_real(row: Row) -> bool:
+    return row.control and row.variant.name == REAL
+
+
+def _picture(row: Row, folder: Path, real: NDArray[np.float32] | None) -> Picture:
+    try:
+        record = _chosen(row)
+        path = attachment(record, "samples", folder)
+        seed = "" if row.control else f"Seed {record.seed}" + ("" if record.status == "ok" else f", {record.status}")
+        if path.suffix == ".npy":
+            return _scatter_picture(row, read_points(path), real, seed)
+        png, width, height = read_grid(path)
+        return Picture(row.name, row.control, _uri(png), seed, width, height, grid=True)
+    except GanbenchError as error:
+        return Picture(row.name, row.control, "", str(error))
+
+
+def _chosen(row: Row) -> Record:
+    having = [record for record in row.records if "samples" in record.files]
+    if not having:
+        raise MissingDataError("No samples were kept.")
+    return min(having, key=lambda record: (record.status != "ok", record.seed))
+
+
+def _points_of(row: Row, folder: Path) -> NDArray[np.float32] | None:
+    try:
+        path = attachment(_chosen(row), "samples", folder)
+        return read_points(path) if path.suffix == ".npy" else None
+    except GanbenchError:
+        return None  # the row's own picture says why
+
+
+def read_points(path: Path) -> NDArray[np.float32]:
+    """The finite points of an .npy file, (N, 2) float32. Raises InvalidInputError for any other array, and when none is finite."""
+    try:
+        points = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidInputError(f"{path.name} is not an array of points: {error}.") from None
+    if points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind != "f":
+        raise InvalidInputError(f"{path.name} holds {points.dtype} {points.shape}, not points in the plane.")
+    with np.errstate(over="ignore"):
+        points = points.astype(np.float32)  # (N, 2)
+    kept: NDArray[np.float32] = points[np.isfinite(points).all(1)]
+    if not len(kept):
+        raise InvalidInputError(f"{path.name} holds no finite point.")
+    return kept
+
+
+def read_grid(path: Path) -> tuple[bytes, int, int]:
+    """A PNG image as one of at most 120 kB, and its width and height before that.
+
+    It is decoded and written again, so that only pixels come through. Raises InvalidInputError when it is no such image.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as file:
+            if file.width * file.height > LARGEST_PIXELS:
+                raise ValueError(f"{file.width} x {file.height} pixels are too many for a page")
+            image = file.convert("L" if file.mode in ("1", "L", "I;16", "I") else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidInputError(f"{path.name} is not a PNG image that can be read: {error}.") from None
+    width, height = image.size
+    png = _png(image)
+    while len(png) > LARGEST_IMAGE:
+        image = image.resize((max(1, image.width * 4 // 5), max(1, image.height * 4 // 5)), Image.Resampling.LANCZOS)
+        png = _png(image)
+    return png, width, height
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _scatter_picture(row: Row, points: NDArray[np.float32], real: NDArray[np.float32] | None, seed: str) -> Picture:
+    limits = axes_limits(points if real is None else real)
+    x, y = points[:, 0], points[:, 1]
+    outside = int(((x < limits[0]) | (x > limits[1]) | (y < limits[2]) | (y > limits[3])).sum())
+    notes = [seed, f"{outside:,} of {len(points):,} points outside" if outside else ""]
+    png = scatter(points, None if _is_real(row) else real, limits)
+    side = SIDE_PIXELS // 2
+    return Picture(row.name, row.control, _uri(png), ", ".join(filter(None, notes)), side, side)
+
+
+def axes_limits(points: NDArray[np.float32]) -> Limits:
+    """A square around points (N, 2), a tenth of its side wider at each end."""
+    low, high = points.min(0).astype(float), points.max(0).astype(float)
+    half = 0.6 * max(float((high - low).max()), 1e-6)
+    x, y = (low + high) / 2
+    return x - half, x + half, y - half, y + half
+
+
+def scatter(points: NDArray[np.float32], real: NDArray[np.float32] | None, limits: Limits) -> bytes:
+    """A PNG of at most 120 kB: the first 2,500 points (N, 2) in colour over as many real ones in grey, on a clear ground."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    png = b""
+    for side in (SIDE_PIXELS, SIDE_PIXELS * 3 // 4, SIDE_PIXELS // 2, SIDE_PIXELS // 4):
+        figure = Figure(figsize=(side / 100, side / 100), dpi=100)
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1), frameon=False)
+        axes.set(xlim=limits[:2], ylim=limits[2:], xticks=[], yticks=[])
+        layers = [(points, "#3b82d0", 0.55)] if real is None else [(real, "#9a9a9a", 0.35), (points, "#3b82d0", 0.55)]
+        for drawn, colour, alpha in layers:
+            x, y = drawn[:POINTS_DRAWN].T
+            axes.scatter(x, y, s=5 * side / SIDE_PIXELS, c=colour, alpha=alpha, linewidths=0)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", transparent=True, metadata={"Software": None})
+        png = buffer.getvalue()
+        if len(png) <= LARGEST_IMAGE:
+            break
+    return png
+
+
+def _uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

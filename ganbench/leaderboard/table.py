@@ -1,0 +1,214 @@
+"""Tables in the formats that people paste: Markdown, CSV, LaTeX, HTML and JSON, and a form for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ganbench.errors import unknown_name
+from ganbench.leaderboard.interval import INTERVAL
+from ganbench.leaderboard.layout import Entry, Sheet, lay_out
+from ganbench.leaderboard.summary import Cell, Row, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "–": "--",
+    "…": r"\ldots{}",
+}
+
+
+def render(tables: Sequence[Table], format: str) -> str:
+    """The tables as one text that ends in a newline; `format` is md, csv, latex, html or json.
+
+    CSV is long: one line a table, row and score. HTML is a fragment. Raises UsageError for another format.
+    """
+    renderers = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html, "json": to_json}
+    if format not in renderers:
+        raise unknown_name("table format", format, list(renderers))
+    return renderers[format](tables).encode("utf-8", "replace").decode()  # a lone surrogate, which JSON may hold, cannot be written
+
+
+def to_markdown(tables: Sequence[Table]) -> str:
+    """Pipe tables under headings, the best mean of each column in bold."""
+    return "\n\n".join(_markdown(lay_out(table)) for table in tables) + "\n"
+
+
+def _markdown(sheet: Sheet) -> str:
+    from tabulate import tabulate
+
+    def field(entry: Entry) -> str:
+        return f"**{_escape_markdown(entry.text)}**" if entry.best else _escape_markdown(entry.text)
+
+    body = tabulate(
+        [[field(entry) for entry in entries] for entries in (*sheet.ranked, *sheet.controls)],
+        headers=[_escape_markdown(heading.text) for heading in sheet.headings],
+        tablefmt="pipe",
+        colalign=["right" if heading.numeric else "left" for heading in sheet.headings],
+        disable_numparse=True,
+    )
+    caption = " ".join(_escape_markdown(sentence) for sentence in sheet.caption)
+    return f"### {_escape_markdown(sheet.heading)}\n\n{body}\n\n{caption} Bold: the best mean."
+
+
+def _escape_markdown(text: str) -> str:
+    text = html.escape(text, quote=False)
+    text = re.sub(r"([\\`*|\[\]~])", r"\\\1", text)
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)  # an underscore inside a word is only that
+
+
+def to_latex(tables: Sequence[Table]) -> str:
+    """One `table` environment a table, for the booktabs package, the best mean of each column in bold."""
+    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(lay_out(table)) for table in tables)
+
+
+def _latex(sheet: Sheet) -> str:
+    def line(entries: Sequence[Entry]) -> str:
+        fields = (f"\\textbf{{{_escape_latex(e.text)}}}" if e.best else _escape_latex(e.text) for e in entries)
+        return " & ".join(fields) + r" \\"
+
+    controls = [r"\midrule", *map(line, sheet.controls)] if sheet.controls else []
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering",
+        f"\\caption{{{_escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))} Bold: the best mean.}}",
+        f"\\begin{{tabular}}{{{''.join('r' if heading.numeric else 'l' for heading in sheet.headings)}}}",
+        r"\toprule",
+        " & ".join(_escape_latex(heading.text) for heading in sheet.headings) + r" \\",
+        r"\midrule",
+        *map(line, sheet.ranked),
+        *controls,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(LATEX.get(mark, mark) for mark in text)
+
+
+def to_html(tables: Sequence[Table]) -> str:
+    """A fragment without styles or scripts: a `figure` a table, every text escaped."""
+    from ganbench.leaderboard.templates import environment
+
+    return environment().get_template("tables.html").render(sheets=[lay_out(table) for table in tables])
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """One line a table, row and score, numbers as they are; a row without any score has one line with no score."""
+    text = io.StringIO()
+    lines = [line for table in tables for line in long_form(table)]
+    writer = csv.DictWriter(text, fieldnames=list(lines[0]) if lines else [], lineterminator="\n")
+    if lines:
+        writer.writeheader()
+        writer.writerows(lines)
+    return text.getvalue()
+
+
+def long_form(table: Table) -> Iterator[dict[str, Any]]:
+    """One plain dictionary a row and score: names, the protocol's key and every number, None where there is none."""
+    for row in table.rows:
+        scored = [(column, cell) for column, cell in zip(table.columns, row.cells, strict=True) if cell.count]
+        head = {"dataset": table.title, "setting": table.setting, "row": row.name, **_facts(row)}
+        for column, cell in scored:
+            yield {**head, "score": column.label, "better": column.better, "protocol_key": column.key, **_numbers(cell)}
+        if not scored:
+            yield {**head, "score": None, "better": None, "protocol_key": None, **_numbers(Cell())}
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {
+        "variant": row.variant.name,
+        "control": row.control,
+        "rank": row.rank,
+        "n_ok": row.count("ok"),
+        "n_diverged": row.count("diverged"),
+        "n_failed": row.count("failed"),
+        "train_seconds_per_seed": row.train_seconds_per_seed,
+        "images_per_second": row.images_per_second,
+        "generator_parameters": row.generator_parameters,
+        "specification_hash": row.specification_hash,
+    }
+
+
+def _numbers(cell: Cell) -> dict[str, Any]:
+    return {
+        "n_scored": cell.count,
+        "mean": cell.mean,
+        "std": cell.std,
+        "ci95_low": cell.low,
+        "ci95_high": cell.high,
+        "ci95_half_width": cell.half_width,
+        "best": cell.best,
+        "metric_error": cell.error,
+        "metric_error_kind": cell.error_kind,
+    }
+
+
+def to_json(tables: Sequence[Table]) -> str:
+    """One document: `tables`, each with its protocol, its columns and its rows with their scores; null where there is no number."""
+    document = {"interval": INTERVAL, "tables": [_plain_table(table) for table in tables]}
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def _plain_table(table: Table) -> dict[str, Any]:
+    names = [{"score": column.label, "protocol_key": column.key} for column in table.columns]
+    return {
+        "dataset": table.dataset.model_dump(),
+        "title": table.title,
+        "setting": table.setting,
+        "protocol": None if table.protocol is None else table.protocol.model_dump(exclude={"metrics", "notes"}),
+        "columns": [
+            {**name, "better": column.better, "metric": dict(column.metric)}
+            for name, column in zip(names, table.columns, strict=True)
+        ],
+        "rows": [
+            {
+                "row": row.name,
+                **_facts(row),
+                "specification": dict(row.specification),
+                "scores": [{**name, **_numbers(cell)} for name, cell in zip(names, row.cells, strict=True)],
+            }
+            for row in table.rows
+        ],
+        "notes": list(table.notes),
+    }
+
+
+def show(tables: Sequence[Table], console: Console) -> None:
+    """Print the tables: with rules and bold type on a terminal, as Markdown anywhere else."""
+    if not console.is_terminal:
+        console.file.write(to_markdown(tables))
+        return
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    for sheet in map(lay_out, tables):
+        grid = Grid(title=Text(sheet.heading), caption=Text(" ".join(sheet.caption)), title_justify="left", caption_justify="left")
+        for heading in sheet.headings:
+            grid.add_column(Text(heading.text), justify="right" if heading.numeric else "left")
+        for place, entries in enumerate(sheet.ranked):
+            last = place == len(sheet.ranked) - 1
+            grid.add_row(*(Text(e.text, style="bold" if e.best else "") for e in entries), end_section=last)
+        for entries in sheet.controls:
+            grid.add_row(*(Text(e.text) for e in entries), style="dim")
+        console.print(grid)

@@ -1,0 +1,61 @@
+"""Inception Score: exp of the mean KL divergence between a sample's class probabilities and their mean (Salimans et al. 2016).
+
+    IS = exp(E_x KL(p(y | x) || p(y))), arXiv:1606.03498, section 4
+
+It follows torch-fidelity: samples shuffled by numpy's RandomState(2020), 10 splits, softmax of the logits in float64, the mean over
+splits and their standard deviation with ddof 0. With Inception the logits are the 1008 without bias. It reads no real data.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.errors import InvalidInputError, UsageError
+from ganbench.metric import Evidence, Metric, Value
+
+SPLITS = 10
+SEED = 2020
+
+
+def score(logits: Tensor) -> Tensor:
+    """exp(E KL(p(y | x) || p(y))) of one split, logits (N, K) in float64: a scalar between 1 and K."""
+    log_p: Tensor = logits.log_softmax(dim=1)
+    log_marginal = log_p.logsumexp(dim=0) - math.log(len(logits))
+    divergences = (log_p.exp() * (log_p - log_marginal)).sum(dim=1)  # (N,)
+    return divergences.mean().exp()
+
+
+def compute(evidence: Evidence) -> Value:
+    """The mean and the standard deviation over 10 splits.
+
+    Raises UsageError for logits that an extractor gives a channel, for then no one class distribution belongs to an image.
+    """
+    logits = evidence.samples.logits
+    if logits is None:
+        raise UsageError("is reads class logits, which this extractor does not give; choose another extractor.")
+    if logits.ndim != 2:
+        raise UsageError(
+            f"is reads one set of class logits an image, and these images have {logits.shape[1]}, one a channel; leave it out."
+        )
+    count = len(logits)
+    if count < SPLITS:
+        raise InvalidInputError(f"is needs at least {SPLITS} samples, one a split, and there are {count}; give more.")
+    shuffled = logits[torch.from_numpy(np.random.RandomState(SEED).permutation(count))].double()
+    bounds = [i * count // SPLITS for i in range(SPLITS + 1)]
+    scores = torch.stack([score(shuffled[start:end]) for start, end in itertools.pairwise(bounds)])
+    return Value(scores.mean().item(), scores.std(correction=0).item(), f"std over {SPLITS} splits, ddof 0")
+
+
+METRIC = Metric(
+    name="is",
+    version=1,
+    better="higher",
+    needs=("logits",),
+    paper="Salimans et al. 2016, arXiv:1606.03498, section 4",
+    compute=compute,
+    conventions={"splits": SPLITS, "shuffle_seed": SEED},
+    inception_name="is",
+)

@@ -1,0 +1,109 @@
+"""DCGAN, for square images. Radford et al. 2016, arXiv:1511.06434, section 3 and figure 1.
+
+Departs from it: 64 feature maps at the widest resolution where the paper's generator has 128, fewer layers for small images, and
+kernels of 4 where it has 5, since a kernel of 4 covers every pixel evenly at stride 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ganbench.errors import UsageError
+from ganbench.nets.norms import Layer, Norm
+
+SLOPE = 0.2  # of the leaky ReLU below 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resolutions that the generator climbs (the discriminator comes down them), and the feature maps at the last but one.
+
+    Feature maps double with each halving of the resolution.
+    """
+
+    sizes: tuple[int, ...]
+    width: int = 64
+    kernel: int = 4
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Feature maps at each of `sizes` but the last."""
+        return tuple(self.width * 2**i for i in reversed(range(len(self.sizes) - 1)))
+
+
+class Project(nn.ConvTranspose2d):
+    """z (B, latent_size) -> (B, maps, size, size): "project and reshape" of figure 1.
+
+    It is a transposed convolution of a single pixel, done as the matrix product that it is, which is faster for stacked seeds.
+    """
+
+    def forward(self, z: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """The maps; `output_size` is there for the signature of the class above."""
+        maps = (z @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+        return maps if self.bias is None else maps + self.bias[:, None, None]
+
+
+PLANS = {
+    8: Plan((2, 4, 8), width=32),
+    16: Plan((4, 8, 16)),
+    28: Plan((7, 14, 28)),
+    32: Plan((4, 8, 16, 32)),
+    64: Plan((4, 8, 16, 32, 64)),
+}
+# Stacked MNIST, so that its numbers of modes can stand beside those published: Lin et al. 2018, arXiv:1712.04086, appendix.
+STACKED_MNIST = Plan((2, 4, 7, 14, 28), kernel=5)
+
+
+def supports(shape: tuple[int, ...]) -> str | None:
+    """None where there is a network for images of this (C, H, W), else one sentence that says why there is none."""
+    channels, height, width = shape
+    if height == width and height in PLANS:
+        return None
+    sizes = ", ".join(map(str, PLANS))
+    return f"DCGAN has no network for images of {height} x {width} pixels; resize them to a square of one of {sizes}."
+
+
+def generator(shape: tuple[int, int, int], latent_size: int, norm: Norm) -> nn.Sequential:
+    """z (B, latent_size) -> images (B, C, H, W) in [-1, 1]. Raises UsageError for a size that has no network."""
+    plan = _plan(shape)
+    layers: list[nn.Module] = [
+        norm(_started(Project(latent_size, plan.widths[0], plan.sizes[0])), True),
+        nn.ReLU(),
+    ]
+    padding = (plan.kernel - 1) // 2
+    climbs = list(zip(pairwise(plan.sizes), pairwise((*plan.widths, shape[0])), strict=True))
+    for (low, high), (inputs, outputs) in climbs:
+        extra = high - ((low - 1) * 2 - 2 * padding + plan.kernel)
+        layer = _started(nn.ConvTranspose2d(inputs, outputs, plan.kernel, 2, padding, extra))
+        last = high == plan.sizes[-1]
+        layers += [norm(layer, not last), nn.Tanh() if last else nn.ReLU()]
+    return nn.Sequential(*layers)  # (B, C, H, W)
+
+
+def discriminator(shape: tuple[int, int, int], norm: Norm, outputs: int = 1) -> nn.Sequential:
+    """Images (B, C, H, W) -> (B, outputs). Raises UsageError for a size that has no network."""
+    plan = _plan(shape)
+    widths = (shape[0], *reversed(plan.widths))
+    layers: list[nn.Module] = []
+    for place, (inputs, maps) in enumerate(pairwise(widths)):
+        layer = _started(nn.Conv2d(inputs, maps, plan.kernel, 2, (plan.kernel - 1) // 2))
+        layers += [norm(layer, place > 0), nn.LeakyReLU(SLOPE)]
+    output = _started(nn.Linear(widths[-1] * plan.sizes[0] ** 2, outputs))
+    return nn.Sequential(*layers, nn.Flatten(), norm(output, False))  # (B, outputs)
+
+
+def _plan(shape: tuple[int, int, int]) -> Plan:
+    problem = supports(shape)
+    if problem is not None:
+        raise UsageError(problem)
+    return STACKED_MNIST if shape == (3, 28, 28) else PLANS[shape[1]]
+
+
+def _started(layer: Layer) -> Layer:
+    nn.init.normal_(layer.weight, 0.0, 0.02)  # section 3
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,88 @@
+"""Networks of several seeds stacked: one module as the template, parameters and buffers with a leading axis of S seeds.
+
+Under `torch.func.vmap` an objective written for one seed runs for all of them; the gradient of the summed losses gives each seed
+its own gradient, since no seed's loss reads another seed's parameters. A stack of one seed skips vmap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ganbench.rng import stream_seed
+from ganbench.variant import Batch, Networks, Objective, Recipe, Space, Variant
+
+Tensors = dict[str, Tensor]
+
+
+class StackedNetwork:
+    """One network of S seeds. Every tensor in `parameters` and `buffers` is (S, *shape of the module's own)."""
+
+    def __init__(self, modules: list[nn.Module], device: str, dtype: torch.dtype) -> None:
+        self.module = modules[0].to(device=device, dtype=dtype).train()
+        own = [module.to(device=device, dtype=dtype) for module in modules]
+        names = [dict(module.named_parameters()) for module in own]
+        held = [dict(module.named_buffers()) for module in own]
+        self.parameters: Tensors = {
+            key: torch.stack([each[key].detach() for each in names]).requires_grad_() for key in names[0]
+        }  # (S, ...)
+        self.buffers: Tensors = {key: torch.stack([each[key] for each in held]) for key in held[0]}  # (S, ...)
+        self.frozen: Tensors = {key: value.detach() for key, value in self.parameters.items()}  # the same storage
+
+    def state(self) -> Tensors:
+        """Parameters and buffers by name, without gradients, sharing storage."""
+        return {**self.frozen, **self.buffers}
+
+    def seed_state(self, index: int) -> Tensors:
+        """A copy of one seed's parameters and buffers on the CPU: a state dict of the module."""
+        return {key: value[index].detach().to("cpu", copy=True) for key, value in self.state().items()}
+
+
+def build(
+    variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype
+) -> dict[str, StackedNetwork]:
+    """The variant's networks for every seed. Weights are drawn on the CPU, so that a seed starts alike on every device."""
+    built: list[dict[str, nn.Module]] = []
+    for seed in seeds:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "init"))
+            built.append(variant.networks(space, recipe))
+    return {name: StackedNetwork([each[name] for each in built], device, dtype) for name in built[0]}
+
+
+def evaluate(
+    objective: Objective, networks: Mapping[str, StackedNetwork], updated: tuple[str, ...], batch: Tensors
+) -> tuple[Tensor, Tensors]:
+    """Losses (S,) and watched values (S,) of an objective; gradients flow to the parameters of the `updated` networks alone.
+
+    `batch` holds the fields of a Batch, each (S, B, ...). Buffers are updated in place.
+    """
+    parameters = {name: net.parameters if name in updated else net.frozen for name, net in networks.items()}
+    buffers = {name: net.buffers for name, net in networks.items()}
+
+    def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: Tensors) -> tuple[Tensor, Tensors]:
+        functions = {name: _bind(net.module, {**parameters[name], **buffers[name]}) for name, net in networks.items()}
+        return objective(Networks(functions), Batch(**batch))
+
+    if len(next(iter(batch.values()))) > 1:
+        losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)
+        return losses, watched
+    loss, watched = one_seed(_first(parameters), _first(buffers), {key: value[0] for key, value in batch.items()})
+    return loss[None], {key: value[None] for key, value in watched.items()}
+
+
+def _bind(module: nn.Module, state: Tensors) -> Callable[..., Tensor]:
+    def call(*inputs: Any) -> Tensor:
+        output: Tensor = functional_call(module, state, inputs)
+        return output
+
+    return call
+
+
+def _first(stacked: dict[str, Tensors]) -> dict[str, Tensors]:
+    # A view, not an index: its backward is a reshape, where that of an index fills a tensor with zeros.
+    return {name: {key: value.view(value.shape[1:]) for key, value in each.items()} for name, each in stacked.items()}
