@@ -26,7 +26,6 @@ NEIGHBOURS = {
     ("registry", "errors"),
     ("files", "errors"),
     ("environment", "record"),
-    ("metric", "extractor"),  # a metric reads features
 }
 
 

@@ -103,6 +103,7 @@ def test_classes_without_parts(kind: str, tmp_path: Path) -> None:
         assert part.labels.tolist() == [k % 2 for k in indices(part.items)]
     assert load(kind, tmp_path, {**files, "top.png": FILES[0]}, "unlabelled").classes is None
     assert load(kind, tmp_path, {f"one/{k}.png": file for k, file in enumerate(FILES)}, "one").classes is None
+    assert load(kind, tmp_path, {"train/one/0.png": FILES[0], "test/one/1.png": FILES[1]}, "one-in-parts").classes is None
 
 
 def test_too_few_images_for_two_parts(kind: str, tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def a_batch(variant: Variant, phase: Phase, space: Space, seed: int = 0) -> dict
     return batch
 
 
-def grads(phase: Phase, networks: dict[str, nn.Module], batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def grads(
+    phase: Phase, networks: dict[str, nn.Module], batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The loss of one seed, and its gradients in the updated networks' parameters, by plain modules and plain autograd."""
     for name, net in networks.items():
         net.requires_grad_(name in phase.updates)
@@ -97,7 +99,9 @@ def test_stacked_seeds_equal_each_seed_alone(variant, phase, space):
     alone = [modules(variant, space, seed) for seed in seeds]
     batches = [a_batch(variant, phase, space, seed) for seed in seeds]
     states = {name: stack_module_state([each[name] for each in alone]) for name in alone[0]}
-    states = {name: ({k: v.detach() for k, v in p.items()}, {k: v.clone() for k, v in b.items()}) for name, (p, b) in states.items()}
+    states = {
+        name: ({k: v.detach() for k, v in p.items()}, {k: v.clone() for k, v in b.items()}) for name, (p, b) in states.items()
+    }
     leaves = {f"{name}/{key}": p.requires_grad_() for name in phase.updates for key, p in states[name][0].items()}
 
     def objective(states, batch):

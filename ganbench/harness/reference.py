@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 from pathlib import Path
 
@@ -55,10 +56,13 @@ def _features(dataset: LoadedDataset, extractor: LoadedExtractor, cache: Path) -
         return extract_all(extractor, dataset.train.items)
     key = digest([dataset.train.hash, extractor.name, extractor.version, extractor.weights_hash])[:16]
     path = cache / f"features-{key}.safetensors"
-    if path.exists():
-        kept = load_tensors(path)
-        return Features(kept["features"], kept.get("logits"))
-    features = extract_all(extractor, dataset.train.items)
-    tensors = {"features": features.features} | ({} if features.logits is None else {"logits": features.logits})
-    write_atomically(path, save_tensors({name: value.contiguous() for name, value in tensors.items()}))
+    cache.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be at it: wait for its file instead of doing the same
+        if path.exists():
+            kept = load_tensors(path)
+            return Features(kept["features"], kept.get("logits"))
+        features = extract_all(extractor, dataset.train.items)
+        tensors = {"features": features.features} | ({} if features.logits is None else {"logits": features.logits})
+        write_atomically(path, save_tensors({name: value.contiguous() for name, value in tensors.items()}))
     return features

@@ -112,8 +112,10 @@ def parse_suite(content: dict[str, Any], origin: str) -> Suite:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    # A misspelt key also leaves the right one missing: the misspelling is the cause.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    # Where a value may be of several types, pydantic puts the type into the place: that is no key of the user's.
+    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("constrained-", "list[")))
     if first["type"] == "extra_forbidden":
         known = sorted({*Suite.model_fields, *DatasetPlan.model_fields, *Override.model_fields})
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ganbench.errors import unknown_name
 from ganbench.leaderboard.interval import INTERVAL
 from ganbench.leaderboard.layout import Entry, Sheet, lay_out
+from ganbench.leaderboard.numbers import clean
 from ganbench.leaderboard.summary import Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def to_csv(tables: Sequence[Table]) -> str:
     writer = csv.DictWriter(text, fieldnames=list(lines[0]) if lines else [], lineterminator="\n")
     if lines:
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows({k: clean(v) if isinstance(v, str) else v for k, v in line.items()} for line in lines)
     return text.getvalue()
 
 

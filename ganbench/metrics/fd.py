@@ -24,9 +24,17 @@ BLOCK = 8192  # rows that are held in float64 at a time
 
 
 def frechet_distance(mean_1: Tensor, factor_1: Tensor, mean_2: Tensor, factor_2: Tensor) -> float:
-    """Equation 6 for means (F,) and factors (K, F) in float64, where a covariance is factor^T factor; at least 0."""
+    """Equation 6 for means (F,) and factors (K, F) in float64, where a covariance is factor^T factor; at least 0.
+
+    Raises InvalidInputError for features so large that their products are no numbers.
+    """
     a, b = (factor_1, factor_2) if len(factor_1) >= len(factor_2) else (factor_2, factor_1)
-    u, _, vh = torch.linalg.svd(a @ b.T, full_matrices=False)  # (K1, K2), (K2,), (K2, K2)
+    try:
+        u, _, vh = torch.linalg.svd(a @ b.T, full_matrices=False)  # (K1, K2), (K2,), (K2, K2)
+    except RuntimeError:  # LinAlgError is one, and no exported name
+        raise InvalidInputError(
+            "The features are too large for a Frechet distance in float64; divide them by a constant."
+        ) from None
     distance = (mean_1 - mean_2).square().sum() + (a - u @ (vh @ b)).square().sum()
     return float(distance)
 
@@ -62,7 +70,7 @@ def compute(evidence: Evidence) -> Value:
     for side, features in sides.items():
         if isinstance(features, Features) and len(features) <= features.width:
             notes.append(
-                f"fewer samples than features: the {side}'s covariance has rank {len(features) - 1} at most in "
+                f"fewer samples than features: the covariance of the {side} has rank {len(features) - 1} at most in "
                 f"{features.width} dimensions, and the Frechet distance is biased."
             )
     fits = [fit(side.features) if isinstance(side, Features) else fit_statistics(side) for side in sides.values()]

@@ -55,13 +55,13 @@ def reverse_kl(evidence: Evidence) -> Value:
     and a note says so: dropping the score would flatter the model, and a table must not.
     """
     seen = evidence.once(counts)
-    largest = math.log(len(seen))
     total = int(seen.sum())
     if total == 0:
         note = "no sample is of high quality, so reverse-kl is undefined: log(modes), its largest value, stands in for it."
-        return Value(largest, notes=(note,))
+        return Value(math.log(len(seen)), notes=(note,))
     frequencies = seen.double() / total
-    return Value(max(0.0, largest + torch.special.xlogy(frequencies, frequencies).sum().item()))
+    against_uniform = seen.double() * len(seen) / total  # exactly 1 for modes that are seen equally often
+    return Value(max(0.0, torch.special.xlogy(frequencies, against_uniform).sum().item()))
 
 
 def _point_counts(points: Tensor, modes: PointModes) -> Tensor:

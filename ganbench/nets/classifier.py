@@ -74,7 +74,7 @@ def train(network: Classifier, images: Tensor, labels: Tensor, how: Training, re
         order = torch.randperm(len(images), generator=draws)
         losses = []
         for rows in order.split(how.batch_size)[: len(images) // how.batch_size]:
-            _, logits = network(_shifted(scaled(images[rows], torch.float32), how.shift, draws))
+            _, logits = network(shifted(scaled(images[rows], torch.float32), how.shift, draws))
             loss = nn.functional.cross_entropy(logits, labels[rows])
             adam.zero_grad()
             loss.backward()
@@ -165,6 +165,15 @@ def train_and_save(
     report(f"accuracy {described['test_accuracy']:.4f} on {len(data.test)} held-out images; wrote {path}")
 
 
+def shifted(images: Tensor, most: int, draws: torch.Generator) -> Tensor:
+    """Each image (B, 1, side, side) moved by its own offset of up to `most` pixels a direction; what comes in is black."""
+    count, _, side, _ = images.shape
+    padded = nn.functional.pad(images, (most, most, most, most), value=-1.0)[:, 0]
+    offsets = torch.randint(0, 2 * most + 1, (2, count, 1), generator=draws)
+    rows, columns = offsets + torch.arange(side)  # (B, side) each
+    return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]][:, None]
+
+
 def _in_pieces(network: Classifier, images: Tensor, device: str) -> tuple[Tensor, Tensor]:
     """Features (B, F) and logits (B, 10) of grey images, on the CPU; pieces of 128 stay in a processor's cache."""
     dtype = network.classify.weight.dtype
@@ -172,12 +181,3 @@ def _in_pieces(network: Classifier, images: Tensor, device: str) -> tuple[Tensor
         pieces = [network(scaled(some.to(device), dtype)) for some in images.split(128)]
     features, logits = zip(*pieces, strict=True)
     return torch.cat(features).cpu(), torch.cat(logits).cpu()
-
-
-def _shifted(images: Tensor, most: int, draws: torch.Generator) -> Tensor:
-    """Each image (B, 1, side, side) moved by its own offset of up to `most` pixels a direction; what comes in is black."""
-    count, _, side, _ = images.shape
-    padded = nn.functional.pad(images, (most, most, most, most), value=-1.0)[:, 0]
-    offsets = torch.randint(0, 2 * most + 1, (2, count, 1), generator=draws)
-    rows, columns = offsets + torch.arange(side)  # (B, side) each
-    return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]][:, None]
