@@ -1,6 +1,6 @@
 """What more seeds cost: a training step of 1 and of 4 stacked seeds, on one core. The ratio of the two is the figure.
 
-    pytest benchmarks/test_seeds.py --benchmark-only --benchmark-group-by=param:variant
+pytest benchmarks/test_seeds.py --benchmark-only --benchmark-group-by=param:variant
 """
 
 import pytest

@@ -56,11 +56,12 @@ class Protocol(Model):
     def key(self, score: str) -> str:
         """12 hex digits that name the protocol of one score.
 
-        They cover the data set, the extractor and its weights, the reference's content, both counts, the quantisation and the
-        metric with its version and conventions; not which generator the samples came from, nor the notes.
+        They cover the extractor and its weights, the reference's content, both counts, the quantisation and the metric with its
+        version and conventions; not which generator the samples came from, nor where the reference lay, nor the notes.
         """
-        comparable = self.model_dump(exclude={"metrics", "notes"})
-        comparable["samples"] = {"count": self.samples.count, "quantisation": self.samples.quantisation}
+        reference = self.reference.model_dump(exclude={"source"} if self.reference.hash else set())
+        samples = {"count": self.samples.count, "quantisation": self.samples.quantisation}
+        comparable = {"extractor": self.extractor, "reference": reference, "samples": samples}
         comparable["metric"] = self.metrics[score]
         return digest(comparable)[:12]
 

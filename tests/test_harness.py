@@ -207,7 +207,7 @@ def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
 def test_an_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
-    with pytest.raises(UsageError, match="cannot be written .*; choose another --out"), locked(blocker / "out"):
+    with pytest.raises(UsageError, match=r"cannot be written .*; choose another --out"), locked(blocker / "out"):
         pass
 
 
@@ -252,7 +252,7 @@ def test_a_suite_file_with_a_mistake(tmp_path: Path, text: str, words: str) -> N
 def test_a_suite_file_that_is_not_toml(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("steps = = 3")
-    with pytest.raises(InvalidInputError, match="is not TOML: .*line 1"):
+    with pytest.raises(InvalidInputError, match=r"is not TOML: .*line 1"):
         load_suite(str(path))
 
 

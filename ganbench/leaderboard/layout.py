@@ -101,6 +101,8 @@ def caption(table: Table) -> tuple[str, ...]:
         sentences.append(INTERVAL)
     else:
         sentences.append(f"Data set {table.title}: no run has a score.")
+    if any(cell.best for row in table.rows for cell in row.cells):
+        sentences.append("Bold: the best mean.")
     return tuple(clean(sentence) for sentence in (*sentences, *table.notes))
 
 

@@ -121,10 +121,10 @@ def _overview(runs: Sequence[Record], sections: int) -> str:
     count = {status: sum(record.status == status for record in runs) for status in ("ok", "diverged", "failed")}
     ended = ", ".join(f"{count[status]} {status}" for status in count if count[status])
     versions = ", ".join(sorted({record.ganbench_version for record in runs}))
-    last = max(record.timing.finished_at for record in runs)
+    last = max(record.timing.finished_at for record in runs)[:10]
     return (
         f"{_counted(len(variants), 'variant')} on {_counted(sections, 'data set')}: {_counted(len(runs), 'run')} ({ended}). "
-        f"ganbench {versions}; the last run finished {last}."
+        f"ganbench {versions}; the last run finished on {last}."
     )
 
 

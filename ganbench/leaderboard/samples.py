@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ganbench.errors import GanbenchError, InvalidInputError, MissingDataError
+from ganbench.errors import GanbenchError, InvalidInputError
 from ganbench.leaderboard.attachments import attachment
 from ganbench.leaderboard.summary import Row
 from ganbench.record import Record
@@ -43,42 +43,64 @@ class Picture:
 
 
 def pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
-    """A picture a row, real data first; of several seeds the first one that ended well. Broken files become notes."""
+    """A picture a row, real data first; of several seeds the first one that ended well. Broken files become notes.
+
+    Real data are those of the control `real`; where it has none, the ones that a record keeps as its `reference`.
+    """
     ordered = sorted(rows, key=lambda row: (not _is_real(row), row.control))
-    real = next((points for row in ordered if _is_real(row) and (points := _points_of(row, folder)) is not None), None)
-    return [_picture(row, folder, real) for row in ordered]
+    sources = [_source(row) for row in ordered]
+    if not any(source.is_real and source.record for source in sources):
+        kept = [record for row in ordered for record in row.records if "reference" in record.files]
+        sources = [*(Source("real data", True, record, "reference", is_real=True) for record in kept[:1]), *sources]
+    real = next((points for source in sources if source.is_real and (points := _points(source, folder)) is not None), None)
+    return [_picture(source, folder, real) for source in sources]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a picture is made of: `record.files[kind]`, or nothing where no record has it."""
+
+    name: str
+    control: bool
+    record: Record | None
+    kind: str = "samples"
+    note: str = ""
+    is_real: bool = False
 
 
 def _is_real(row: Row) -> bool:
     return row.control and row.variant.name == REAL
 
 
-def _picture(row: Row, folder: Path, real: NDArray[np.float32] | None) -> Picture:
-    try:
-        record = _chosen(row)
-        path = attachment(record, "samples", folder)
-        seed = "" if row.control else f"Seed {record.seed}" + ("" if record.status == "ok" else f", {record.status}")
-        if path.suffix == ".npy":
-            return _scatter_picture(row, read_points(path), real, seed)
-        png, width, height = read_grid(path)
-        return Picture(row.name, row.control, _uri(png), seed, width, height, grid=True)
-    except GanbenchError as error:
-        return Picture(row.name, row.control, "", str(error))
-
-
-def _chosen(row: Row) -> Record:
+def _source(row: Row) -> Source:
     having = [record for record in row.records if "samples" in record.files]
-    if not having:
-        raise MissingDataError("No samples were kept.")
-    return min(having, key=lambda record: (record.status != "ok", record.seed))
+    record = min(having, key=lambda record: (record.status != "ok", record.seed), default=None)
+    if record is None or row.control:
+        return Source(row.name, row.control, record, is_real=_is_real(row))
+    return Source(row.name, False, record, note=f"Seed {record.seed}{'' if record.status == 'ok' else f', {record.status}'}")
 
 
-def _points_of(row: Row, folder: Path) -> NDArray[np.float32] | None:
+def _picture(source: Source, folder: Path, real: NDArray[np.float32] | None) -> Picture:
+    if source.record is None:
+        return Picture(source.name, source.control, "", "No samples were kept.")
     try:
-        path = attachment(_chosen(row), "samples", folder)
+        path = attachment(source.record, source.kind, folder)
+        if path.suffix == ".npy":
+            return _scatter_picture(source, read_points(path), real)
+        png, width, height = read_grid(path)
+        return Picture(source.name, source.control, _uri(png), source.note, width, height, grid=True)
+    except GanbenchError as error:
+        return Picture(source.name, source.control, "", str(error))
+
+
+def _points(source: Source, folder: Path) -> NDArray[np.float32] | None:
+    if source.record is None:
+        return None
+    try:
+        path = attachment(source.record, source.kind, folder)
         return read_points(path) if path.suffix == ".npy" else None
     except GanbenchError:
-        return None  # the row's own picture says why
+        return None  # the source's own picture says why
 
 
 def read_points(path: Path) -> NDArray[np.float32]:
@@ -123,14 +145,15 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _scatter_picture(row: Row, points: NDArray[np.float32], real: NDArray[np.float32] | None, seed: str) -> Picture:
+def _scatter_picture(source: Source, points: NDArray[np.float32], real: NDArray[np.float32] | None) -> Picture:
     limits = axes_limits(points if real is None else real)
     x, y = points[:, 0], points[:, 1]
     outside = int(((x < limits[0]) | (x > limits[1]) | (y < limits[2]) | (y > limits[3])).sum())
-    notes = [seed, f"{outside:,} of {len(points):,} points outside" if outside else ""]
-    png = scatter(points, None if _is_real(row) else real, limits)
+    outside_note = f"{outside:,} of {len(points):,} points outside" if outside else ""
+    png = scatter(points, None if source.is_real else real, limits)
     side = SIDE_PIXELS // 2
-    return Picture(row.name, row.control, _uri(png), ", ".join(filter(None, notes)), side, side)
+    note = ", ".join(filter(None, (source.note, outside_note, "" if real is not None else "on its own axes")))
+    return Picture(source.name, source.control, _uri(png), note, side, side)
 
 
 def axes_limits(points: NDArray[np.float32]) -> Limits:

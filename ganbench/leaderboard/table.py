@@ -66,7 +66,7 @@ def _markdown(sheet: Sheet) -> str:
         disable_numparse=True,
     )
     caption = " ".join(_escape_markdown(sentence) for sentence in sheet.caption)
-    return f"### {_escape_markdown(sheet.heading)}\n\n{body}\n\n{caption} Bold: the best mean."
+    return f"### {_escape_markdown(sheet.heading)}\n\n{body}\n\n{caption}"
 
 
 def _escape_markdown(text: str) -> str:
@@ -89,7 +89,7 @@ def _latex(sheet: Sheet) -> str:
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        f"\\caption{{{_escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))} Bold: the best mean.}}",
+        f"\\caption{{{_escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))}}}",
         f"\\begin{{tabular}}{{{''.join('r' if heading.numeric else 'l' for heading in sheet.headings)}}}",
         r"\toprule",
         " & ".join(_escape_latex(heading.text) for heading in sheet.headings) + r" \\",
