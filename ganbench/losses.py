@@ -59,7 +59,7 @@ def least_squares_g(fake: Tensor) -> Tensor:
 def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
     """E[f(G(z))] - E[f(x)]: minus the critic's estimate of the Wasserstein-1 distance, up to its Lipschitz constant.
 
-    Arjovsky et al. 2017, arXiv:1701.07875, equation 2, which the critic maximises: hence the sign.
+    Arjovsky et al. 2017, arXiv:1701.07875, equation 3, which the critic maximises: hence the sign.
     """
     return fake.mean() - real.mean()
 
@@ -89,7 +89,7 @@ def hinge_g(fake: Tensor) -> Tensor:
 
 
 def gaussian_reconstruction(x: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    """-log N(x; mean, sigma^2 I) in nats, summed over a sample's elements, mean over the batch; below 0 where the density exceeds 1.
+    """-log N(x; mean, sigma^2 I) in nats, summed over a sample's elements, mean over the batch; it may be below 0.
 
     `x` and `mean` are (B, ...). Kingma & Welling 2014, arXiv:1312.6114, the second term of equation 10, negated, for one draw of z
     and a Gaussian decoder of fixed width (their appendix C.2 learns the width).

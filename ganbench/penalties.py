@@ -24,6 +24,6 @@ def interpolated(D: Network, batch: Batch) -> Tensor:
     if batch.uniform is None or batch.fake is None:
         raise UsageError('The penalty needs generated samples and noise in its batch; give the variant d_uniform="per-sample".')
     between = batch.uniform * batch.real + (1 - batch.uniform) * batch.fake  # (B, ...)
-    slope = torch.func.grad(lambda x: D(x).sum())(between)  # (B, ...)
-    length = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
+    slope: Tensor = torch.func.grad(lambda x: D(x).sum())(between)  # (B, ...)
+    length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
     return (length - 1).square().mean()

@@ -267,6 +267,19 @@ def test_an_override_can_change_every_field_of_a_recipe() -> None:
     assert {field.name for field in dataclasses.fields(Recipe)} == set(Override.model_fields) - {"steps"}
 
 
+def test_what_a_suite_says_of_a_recipe_is_layered(tmp_path: Path) -> None:
+    """The variant's own, then the data set's, then the variant's in the suite, then the variant's on the data set."""
+    given = suite(
+        variants=["nsgan", "lsgan", "wgan"],
+        datasets={"ring-8": {"recipe": {"batch_size": 8, "lr": 0.5, "steps": 4}, "overrides": {"wgan": {"batch_size": 32}}}},
+        overrides={"lsgan": {"batch_size": 16}, "wgan": {"batch_size": 16}},
+    )
+    jobs = prepare(given, Setting(out=tmp_path)).jobs
+    assert [job.recipe.batch_size for job in jobs] == [8, 16, 32]
+    assert [job.recipe.lr for job in jobs] == [0.5] * 3
+    assert [job.steps for job in jobs] == [4] * 3
+
+
 def test_an_estimate_is_of_the_steps_asked(tmp_path: Path) -> None:
     setting = Setting(out=tmp_path)
     prepared = prepare(suite(), setting)

@@ -108,10 +108,9 @@ def _changed(suite: Suite, changes: dict[str, Any], datasets: list[str] | None) 
         for key in changes:
             plan.pop(key, None)
     if "steps" in changes:
-        for override in [
-            *content["overrides"].values(),
-            *(o for p in content["datasets"].values() for o in p["overrides"].values()),
-        ]:
+        plans = content["datasets"].values()
+        overrides = [content["overrides"], *(plan["overrides"] for plan in plans)]
+        for override in [*(plan["recipe"] for plan in plans), *(each for group in overrides for each in group.values())]:
             override.pop("steps", None)
     return parse_suite(content, "The command line")
 

@@ -131,6 +131,7 @@ def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: Data
     variant = entry.load()
     override = Override.model_validate(
         {
+            **of_dataset.recipe.model_dump(exclude_none=True),
             **suite.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
             **of_dataset.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
         }

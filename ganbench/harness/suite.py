@@ -8,7 +8,10 @@ steps = 3000                        # generator steps
 [datasets.ring-8]
 samples = 2500
 
-[overrides.wgan-gp]                 # of the variant's own recipe, and of its steps
+[datasets.ring-8.recipe]            # of every variant on this data set
+batch_size = 128
+
+[overrides.wgan-gp]                 # of one variant's own recipe, and of its steps
 d_steps = 1
 """
 
@@ -49,12 +52,16 @@ class Override(Model):
 
 
 class DatasetPlan(Model):
-    """What a suite does with one data set. What is None is the suite's, then the data set's own."""
+    """What a suite does with one data set. What is None is the suite's, then the data set's own.
+
+    `recipe` changes the recipe of every variant on this data set; what `overrides` say of one variant wins over it.
+    """
 
     steps: Positive | None = None
     samples: Annotated[int, Field(ge=2)] | None = None
     metrics: list[str] | None = None
     extractor: str | None = None
+    recipe: Override = Field(default_factory=Override)
     overrides: dict[str, Override] = Field(default_factory=dict)
 
 

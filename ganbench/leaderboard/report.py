@@ -22,6 +22,7 @@ from ganbench.leaderboard.method import Method, method
 from ganbench.leaderboard.numbers import number, value_and_half
 from ganbench.leaderboard.samples import Picture, pictures
 from ganbench.leaderboard.strips import Strips, strips
+from ganbench.leaderboard.snapshots import Snapshots, snapshots
 from ganbench.leaderboard.summary import Row, Table, summarise
 from ganbench.leaderboard.table import long_form
 from ganbench.leaderboard.templates import FOLDER, environment
@@ -63,6 +64,7 @@ class Section:
     lead: str
     rankings: list[Ranking]
     pictures: list[Picture]
+    snapshots: list[Snapshots]
     curves: list[RowCurves]
     lost: list[tuple[str, Record]]
     origins: list[Origin]
@@ -141,6 +143,7 @@ def _section(anchor: str, tables: Sequence[Table], folder: Path) -> Section:
         lead=_lead(tables[0]),
         rankings=[_ranking(table) for table in tables],
         pictures=pictures(merged, folder),
+        snapshots=snapshots(merged, folder),
         curves=row_curves(merged, folder),
         lost=[(row.name, record) for row in merged for record in row.records if record.status != "ok"],
         origins=[_origin(row) for row in merged],

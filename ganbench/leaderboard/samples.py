@@ -47,13 +47,14 @@ def pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
 
     Real data are those of the control `real`; where it has none, the ones that a record keeps as its `reference`.
     """
-    ordered = sorted(rows, key=lambda row: (not _is_real(row), row.control))
-    sources = [_source(row) for row in ordered]
-    if not any(source.is_real and source.record for source in sources):
-        kept = [record for row in ordered for record in row.records if "reference" in record.files]
-        sources = [*(Source("real data", True, record, "reference", is_real=True) for record in kept[:1]), *sources]
-    real = next((points for source in sources if source.is_real and (points := _points(source, folder)) is not None), None)
-    return [_picture(source, folder, real) for source in sources]
+    real = real_points(rows, folder)
+    return [draw_picture(source, folder, real) for source in _sources(rows)]
+
+
+def real_points(rows: Sequence[Row], folder: Path) -> NDArray[np.float32] | None:
+    """The real data's points (N, 2), whose axes every plot of the data set has; None for images."""
+    real = (source for source in _sources(rows) if source.is_real)
+    return next((points for source in real if (points := _points(source, folder)) is not None), None)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,17 @@ def _source(row: Row) -> Source:
     return Source(row.name, False, record, note=f"Seed {record.seed}{'' if record.status == 'ok' else f', {record.status}'}")
 
 
-def _picture(source: Source, folder: Path, real: NDArray[np.float32] | None) -> Picture:
+def _sources(rows: Sequence[Row]) -> list[Source]:
+    ordered = sorted(rows, key=lambda row: (not _is_real(row), row.control))
+    sources = [_source(row) for row in ordered]
+    if any(source.is_real and source.record for source in sources):
+        return sources
+    kept = [record for row in ordered for record in row.records if "reference" in record.files]
+    return [*(Source("real data", True, record, "reference", is_real=True) for record in kept[:1]), *sources]
+
+
+def draw_picture(source: Source, folder: Path, real: NDArray[np.float32] | None) -> Picture:
+    """The picture of a source; points are drawn over the `real` ones, on their axes. A file that cannot be read becomes a note."""
     if source.record is None:
         return Picture(source.name, source.control, "", "No samples were kept.")
     try:

@@ -1,7 +1,7 @@
-"""DCGAN, for square images. Radford et al. 2016, arXiv:1511.06434, section 3 and figure 1.
+"""DCGAN, for square images. Radford et al. 2016, arXiv:1511.06434, sections 3 and 4, figure 1.
 
-Departs from it: 64 feature maps at the widest resolution where the paper's generator has 128, fewer layers for small images, and
-kernels of 4 where it has 5, since a kernel of 4 covers every pixel evenly at stride 2.
+Departs from it: 64 feature maps at the generator's last hidden resolution where the paper has 128, fewer layers for small images,
+and kernels of 4 where it has 5, since 4 at a stride of 2 covers every pixel equally often.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Project(nn.ConvTranspose2d):
     """
 
     def forward(self, z: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """The maps; `output_size` is there for the signature of the class above."""
-        maps = (z @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+        """The maps; `output_size` belongs to the signature of the class above and is not read."""
+        maps: Tensor = (z @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
         return maps if self.bias is None else maps + self.bias[:, None, None]
 
 
@@ -53,20 +53,20 @@ PLANS = {
     32: Plan((4, 8, 16, 32)),
     64: Plan((4, 8, 16, 32, 64)),
 }
-# Stacked MNIST, so that its numbers of modes can stand beside those published: Lin et al. 2018, arXiv:1712.04086, appendix.
+# Stacked MNIST, as in PacGAN's code, so that numbers of modes can stand beside those published. Lin et al. 2018, arXiv:1712.04086.
 STACKED_MNIST = Plan((2, 4, 7, 14, 28), kernel=5)
 
 
 def supports(shape: tuple[int, ...]) -> str | None:
     """None where there is a network for images of this (C, H, W), else one sentence that says why there is none."""
-    channels, height, width = shape
+    height, width = shape[1:]
     if height == width and height in PLANS:
         return None
     sizes = ", ".join(map(str, PLANS))
     return f"DCGAN has no network for images of {height} x {width} pixels; resize them to a square of one of {sizes}."
 
 
-def generator(shape: tuple[int, int, int], latent_size: int, norm: Norm) -> nn.Sequential:
+def generator(shape: tuple[int, ...], latent_size: int, norm: Norm) -> nn.Sequential:
     """z (B, latent_size) -> images (B, C, H, W) in [-1, 1]. Raises UsageError for a size that has no network."""
     plan = _plan(shape)
     layers: list[nn.Module] = [
@@ -83,10 +83,13 @@ def generator(shape: tuple[int, int, int], latent_size: int, norm: Norm) -> nn.S
     return nn.Sequential(*layers)  # (B, C, H, W)
 
 
-def discriminator(shape: tuple[int, int, int], norm: Norm, outputs: int = 1) -> nn.Sequential:
-    """Images (B, C, H, W) -> (B, outputs). Raises UsageError for a size that has no network."""
+def discriminator(shape: tuple[int, ...], norm: Norm, outputs: int = 1, pack: int = 1) -> nn.Sequential:
+    """Images (B, pack * C, H, W), `pack` of them joined along channels, -> (B, outputs).
+
+    Raises UsageError for a size that has no network.
+    """
     plan = _plan(shape)
-    widths = (shape[0], *reversed(plan.widths))
+    widths = (pack * shape[0], *reversed(plan.widths))
     layers: list[nn.Module] = []
     for place, (inputs, maps) in enumerate(pairwise(widths)):
         layer = _started(nn.Conv2d(inputs, maps, plan.kernel, 2, (plan.kernel - 1) // 2))
@@ -95,7 +98,7 @@ def discriminator(shape: tuple[int, int, int], norm: Norm, outputs: int = 1) -> 
     return nn.Sequential(*layers, nn.Flatten(), norm(output, False))  # (B, outputs)
 
 
-def _plan(shape: tuple[int, int, int]) -> Plan:
+def _plan(shape: tuple[int, ...]) -> Plan:
     problem = supports(shape)
     if problem is not None:
         raise UsageError(problem)
@@ -103,7 +106,7 @@ def _plan(shape: tuple[int, int, int]) -> Plan:
 
 
 def _started(layer: Layer) -> Layer:
-    nn.init.normal_(layer.weight, 0.0, 0.02)  # section 3
+    nn.init.normal_(layer.weight, 0.0, 0.02)  # section 4
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer

@@ -9,7 +9,7 @@ from torch import nn
 
 from ganbench.nets.norms import Norm
 
-HIDDEN = (128, 128, 128)
+HIDDEN = (64, 64, 64)  # twice the width takes twice the time a step on a CPU, and learned a ring no better in the same seconds
 SLOPE = 0.2  # of the leaky ReLU below 0
 
 
@@ -32,7 +32,7 @@ def _mlp(sizes: Sequence[int], activation: Callable[[], nn.Module], slope: float
 
 def _linear(inputs: int, outputs: int, slope: float) -> nn.Linear:
     # He et al. 2015, arXiv:1502.01852, equations 10 and 15: without a norm the signal keeps its size through the rectifiers, where
-    # torch's default divides it by some 2.4 a layer and DCGAN's N(0, 0.02) by some 6.
+    # torch's default divides it by some 2.4 a layer and DCGAN's N(0, 0.02) by some 9.
     layer = nn.Linear(inputs, outputs)
     nn.init.kaiming_normal_(layer.weight, a=slope)
     nn.init.zeros_(layer.bias)

@@ -7,13 +7,11 @@ from torch import Tensor, nn
 from ganbench.errors import UsageError
 
 
-def packed_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """The shape of `count` samples joined along features (D,) or channels (C, H, W)."""
-    return (shape[0] * count, *shape[1:])
-
-
 class Packed(nn.Module):
-    """`discriminator`, built for `packed_shape`, on groups of `count` neighbours of a batch: (B, C, ...) -> (B / count,) logits."""
+    """A discriminator on groups of `count` neighbours of a batch, joined along features (D,) or channels (C, H, W).
+
+    It maps (B, C, ...) to (B / count,) logits; `discriminator` is built for samples of shape (count * C, ...).
+    """
 
     def __init__(self, discriminator: nn.Module, count: int) -> None:
         super().__init__()
@@ -22,7 +20,8 @@ class Packed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B / count,). Raises UsageError when `count` does not divide the batch."""
-        if len(x) % self.count:
-            raise UsageError(f"A batch of {len(x)} cannot be packed by {self.count}; choose a batch size that {self.count} divides.")
-        logits: Tensor = self.discriminator(x.reshape(-1, *packed_shape(x.shape[1:], self.count)))  # (B / count,)
+        size, first, *rest = x.shape
+        if size % self.count:
+            raise UsageError(f"A batch of {size} cannot be packed by {self.count}; choose a batch size that {self.count} divides.")
+        logits: Tensor = self.discriminator(x.reshape(size // self.count, self.count * first, *rest))  # (B / count,)
         return logits

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class SpectralNorm(nn.Module):
@@ -22,15 +22,15 @@ class SpectralNorm(nn.Module):
     def __init__(self, layer: nn.Linear | nn.Conv2d) -> None:
         super().__init__()
         self.layer = layer
-        self.register_buffer("u", F.normalize(torch.randn(layer.weight.shape[0]), dim=0))
+        self.register_buffer("u", functional.normalize(torch.randn(layer.weight.shape[0]), dim=0))
 
     def weight(self) -> Tensor:
         """The layer's weight over its estimated spectral norm. The singular vectors count as constants in its gradient."""
         matrix = self.layer.weight.flatten(1)  # (out, rest)
         with torch.no_grad():
-            v = F.normalize(matrix.mT @ self.u, dim=0)  # (rest,)
+            v = functional.normalize(matrix.mT @ self.u, dim=0)  # (rest,)
             # A tensor of its own, not the buffer: autograd keeps it, and the next pass overwrites the buffer.
-            u = F.normalize(matrix @ v, dim=0)  # (out,)
+            u = functional.normalize(matrix @ v, dim=0)  # (out,)
             if self.training:
                 self.u.copy_(u)
         return self.layer.weight / (u @ (matrix @ v))
@@ -38,5 +38,5 @@ class SpectralNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """What the layer gives for `x` with the normalised weight."""
         if isinstance(self.layer, nn.Conv2d):
-            return F.conv2d(x, self.weight(), self.layer.bias, self.layer.stride, self.layer.padding)
-        return F.linear(x, self.weight(), self.layer.bias)
+            return functional.conv2d(x, self.weight(), self.layer.bias, self.layer.stride, self.layer.padding)
+        return functional.linear(x, self.weight(), self.layer.bias)

@@ -1,9 +1,10 @@
 """GAN with the minimax loss as first written. Goodfellow et al. 2014, arXiv:1406.2661, equation 1 and algorithm 1.
 
-Departs from it: DCGAN or fully connected networks with the optimiser of Radford et al. 2016, arXiv:1511.06434, and one step of D to
-one of G. The generator's loss saturates, as the paper's section 3 warns; `nsgan` is what the authors trained in its place.
+Its generator's loss saturates, as the paper's section 3 warns; `nsgan` is what the authors trained instead. Texts that give D the
+loss E[log D(x)] + E[log(1 - D(G(z)))] to minimise have its sign wrong: D maximises that.
 
-Texts that print E[log D(x)] + E[log(1 - D(G(z)))] as a loss for D to minimise have its sign wrong: D maximises it.
+Departs from it: DCGAN with its optimiser (Radford et al. 2016, arXiv:1511.06434) for images, Adam without momentum for points, and
+the averaged generator is the one scored.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
-    """A default generator and discriminator."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space.shape)}
+    """The default generator and discriminator."""
+    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 1, for D, with its sign turned."""
+    """Equation 1, which D maximises: its sign is turned."""
     return losses.minimax_d(D(batch.real), D(batch.fake))
 
 
 def g_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 1, for G."""
+    """Equation 1, which G minimises."""
     return losses.minimax_g(D(batch.fake))
 
 
@@ -40,7 +41,7 @@ VARIANT = adversarial(
     networks=networks,
     d_loss=d_loss,
     g_loss=g_loss,
-    recipe=Recipe(),
-    points=Recipe(lr=1e-3, batch_size=128, latent_size=16),
+    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
+    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
     supports=build.supports,
 )

@@ -1,4 +1,6 @@
-"""LSGAN. Mao
+"""LSGAN: least squares in place of the cross-entropy. Mao et al. 2017, arXiv:1611.04076, equation 9 (a = 0, b = 1, c = 1).
+
+Departs from it: DCGAN's networks and Adam for images, Adam without momentum for points; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
@@ -15,16 +17,16 @@ if TYPE_CHECKING:
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """The default generator and discriminator."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space.shape)}
+    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 9, for D."""
+    """Equation 9, the first line."""
     return losses.least_squares_d(D(batch.real), D(batch.fake))
 
 
 def g_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 9, for G."""
+    """Equation 9, the second line."""
     return losses.least_squares_g(D(batch.fake))
 
 
@@ -35,7 +37,7 @@ VARIANT = adversarial(
     networks=networks,
     d_loss=d_loss,
     g_loss=g_loss,
-    recipe=Recipe(),
-    points=Recipe(lr=1e-3, batch_size=128, latent_size=16),
+    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
+    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
     supports=build.supports,
 )

@@ -1,8 +1,8 @@
 """Noise: the ceiling of a distance, what a generator that has learned nothing would get.
 
-Images: every byte uniform in 0..255. Points: uniform over a box centred on the training data, with twice their extent along each axis.
-A box of just their extent would be too good: on a ring of modes its mean and covariance are nearly the data's (a Fréchet distance
-of 0.03 on the unit circle, where the box of twice the extent has 0.4), and a row that is to look bad must look bad.
+Images: every byte uniform in 0..255. Points: uniform over a box centred on the training data, with twice their extent along each
+axis. A box of just their extent would look too good: on a ring of modes its mean and covariance are nearly the data's (a Fréchet
+distance of 0.03 on the unit circle, where the box of twice the extent has 0.4), and this row is there to look bad.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ def draw(dataset: LoadedDataset, count: int, generator: Generator) -> Tensor:
     """`count` different test items (count, *shape). Raises UsageError when the test part has fewer."""
     items = dataset.test.items
     if count > len(items):
-        raise UsageError(f"{count} samples are asked for, but the test part of {dataset.name} has {len(items)}; ask for no more than those.")
+        raise UsageError(
+            f"{count} samples are asked for, but the test part of {dataset.name} has {len(items)}; ask for no more than those."
+        )
     return items[torch.randperm(len(items), generator=generator)[:count]]
 
 
