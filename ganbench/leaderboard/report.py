@@ -21,8 +21,8 @@ from ganbench.leaderboard.layout import Sheet, describe, lay_out
 from ganbench.leaderboard.method import Method, method
 from ganbench.leaderboard.numbers import number, value_and_half
 from ganbench.leaderboard.samples import Picture, pictures
-from ganbench.leaderboard.strips import Strips, strips
 from ganbench.leaderboard.snapshots import Snapshots, snapshots
+from ganbench.leaderboard.strips import Strips, strips
 from ganbench.leaderboard.summary import Row, Table, summarise
 from ganbench.leaderboard.table import long_form
 from ganbench.leaderboard.templates import FOLDER, environment

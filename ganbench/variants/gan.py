@@ -3,8 +3,8 @@
 Its generator's loss saturates, as the paper's section 3 warns; `nsgan` is what the authors trained instead. Texts that give D the
 loss E[log D(x)] + E[log(1 - D(G(z)))] to minimise have its sign wrong: D maximises that.
 
-Departs from it: DCGAN with its optimiser (Radford et al. 2016, arXiv:1511.06434) for images, Adam without momentum for points, and
-the averaged generator is the one scored.
+Departs from it: DCGAN with its optimiser (Radford et al. 2016, arXiv:1511.06434) for images, a latent of 2 and Adam without
+momentum for points, and the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """LSGAN: least squares in place of the cross-entropy. Mao et al. 2017, arXiv:1611.04076, equation 9 (a = 0, b = 1, c = 1).
 
-Departs from it: DCGAN's networks and Adam for images, Adam without momentum for points; the averaged generator is the one scored.
+Departs from it: DCGAN's networks and Adam for images, a latent of 2 and Adam without momentum for points; the averaged
+generator is the one scored.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 With its images' networks and recipe it is DCGAN. Radford et al. 2016, arXiv:1511.06434, section 4.
 
-Departs from it: batches of 64 where the DCGAN paper has 128, as its code does; Adam without momentum for points; the averaged
-generator is the one scored.
+Departs from it: batches of 64 where the DCGAN paper has 128, as its code does; a latent of 2 and Adam without momentum for
+points; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """WGAN: a critic kept Lipschitz by clipping its weights. Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
 
-Departs from it: the averaged generator is the one scored. For points also: a larger step, two critic steps where it has five, and
-weights clipped at 0.1, since at 0.01 four narrow layers leave the critic nearly flat (the vanishing gradients of its section 3)
-and modes were missed.
+Departs from it: the averaged generator is the one scored. For points also: a latent of 2, a larger step, two critic steps where it
+has five, and weights clipped at 0.1, since at 0.01 four narrow layers leave the critic nearly flat (the vanishing gradients of its
+section 3) and modes were missed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """WGAN-GP: a critic kept Lipschitz by a penalty on its slope. Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1.
 
-The critic has no normalisation (section 4). Departs from it: the averaged generator is the one scored. For points also: the weight
-0.1 of the authors' toy code, a larger step, and two critic steps where it has five.
+The critic has no normalisation (section 4). Departs from it: the averaged generator is the one scored. For points also: the
+weight 0.1 and the latent of 2 of the authors' toy code, a larger step, and two critic steps where it has five.
 """
 
 from __future__ import annotations
