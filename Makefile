@@ -13,7 +13,7 @@ demo: $(STAMP)
 	$(BIN)/ganbench demo
 
 test: check
-	$(BIN)/pytest -m "not gpu"
+	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .

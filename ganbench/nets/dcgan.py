@@ -47,7 +47,7 @@ class Project(nn.ConvTranspose2d):
 
 
 PLANS = {
-    8: Plan((2, 4, 8), width=32),
+    8: Plan((2, 4, 8), width=16),
     16: Plan((4, 8, 16)),
     28: Plan((7, 14, 28)),
     32: Plan((4, 8, 16, 32)),

@@ -1,6 +1,7 @@
 """Held-out data: the floor of a score, what a generator that had learned the distribution itself would get.
 
-The first `count` items of a random permutation of the test part, so that no item is drawn twice.
+The first `count` items of a random permutation of the test part, so that no item is drawn twice. Where that is the whole part,
+every seed has the same permutation: its scores are then equal, and not just but for rounding.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganbench.errors import UsageError
+from ganbench.rng import stream
 from ganbench.variant import Control
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ def draw(dataset: LoadedDataset, count: int, generator: Generator) -> Tensor:
         raise UsageError(
             f"{count} samples are asked for, but the test part of {dataset.name} has {len(items)}; ask for no more than those."
         )
-    return items[torch.randperm(len(items), generator=generator)[:count]]
+    order = torch.randperm(len(items), generator=generator if count < len(items) else stream(0, "whole test part"))
+    return items[order[:count]]
 
 
 CONTROL = Control(name="real", family="control", paper="", draw=draw)
