@@ -15,7 +15,7 @@ def draw_mixture(centres: Sequence[tuple[float, ...]], sigma: float, count: int,
     Each point's mode is drawn at random, all with one probability; the point is its centre plus N(0, sigma^2 I). (Modes that took
     turns would make the parts more alike than independent samples are, and held-out data look better than any generator can.)
     Normals are made with Box and Muller's transform (1958) from the raw bits of PCG64, which numpy keeps fixed where it promises
-    nothing for its own normals. Coordinates are rounded to 6 decimals, which hides the last bit of a machine's logarithm and cosine.
+    nothing for its own normals. Coordinates are rounded to 6 decimals, which hides the last bit of a machine's functions.
     """
     import numpy as np
     import torch
