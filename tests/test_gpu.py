@@ -1,0 +1,57 @@
+"""On a CUDA device: the same numbers as on the CPU, and a whole run. `make gpu` runs these."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from ganbench import registry
+from ganbench.dataset import Location, load_dataset
+from ganbench.harness.harness import prepare, run_suite
+from ganbench.harness.plan import Setting
+from ganbench.harness.suite import parse_suite
+from ganbench.harness.workers import Crew
+from ganbench.registry import find
+from ganbench.score import extract_all
+from ganbench.stack import evaluate
+from ganbench.train import Training
+from ganbench.variant import Control, Space
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+VARIANTS = [name for name, entry in registry.entries("variants").items() if not isinstance(entry.load(), Control)]
+
+
+@pytest.mark.parametrize("dataset", ["ring-8", "digits"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
+    # float64 on both: sums are added in another order, which leaves far less than 1e-9.
+    data, variant = load_dataset(dataset, Location()), registry.find("variants", name).load()
+    recipe = dataclasses.replace(variant.recipe_for(Space(data.shape, data.classes)), batch_size=16)
+    states = {where: Training(variant, recipe, data, [0, 1], 1, device=where, dtype=torch.float64) for where in ("cpu", "cuda")}
+    for phase in variant.phases:
+        batch = states["cpu"]._draw(phase)
+        found = {}
+        for where, state in states.items():
+            losses, _ = evaluate(phase.objective, state.networks, phase.updates, {k: v.to(where) for k, v in batch.items()})
+            leaves = [value for network in phase.updates for value in state.networks[network].parameters.values()]
+            gradients = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
+            found[where] = [losses.detach().cpu(), *(gradient.cpu() for gradient in gradients)]
+        for ours, theirs in zip(found["cuda"], found["cpu"], strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("extractor", "dataset"), [("points", "ring-8"), ("digits-cnn", "digits")])
+def test_features_agree_with_the_cpu(extractor: str, dataset: str) -> None:
+    items = load_dataset(dataset, Location()).test.items[:300]
+    ours, theirs = (extract_all(find("extractors", extractor).load().load(None, where), items) for where in ("cuda", "cpu"))
+    torch.testing.assert_close(ours.features, theirs.features, rtol=1e-9, atol=1e-9)  # both in float64
+
+
+def test_a_run_on_the_device(tmp_path: Path) -> None:
+    content = {"name": "t", "variants": ["nsgan", "wgan-gp", "real"], "datasets": {"digits": {}}, "seeds": 2, "steps": 20}
+    setting = Setting(out=tmp_path, device="cuda")
+    records = run_suite(prepare(parse_suite(content, "test"), setting), setting, Crew(0, 1), Console(quiet=True)).records
+    assert [record.status for record in records] == ["ok"] * 6
+    assert records[0].environment["device"] == "cuda"
