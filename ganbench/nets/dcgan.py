@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganbench.errors import UsageError
 from ganbench.nets.norms import Layer, Norm
+from ganbench.nets.patches import PatchConv2d, PatchConvTranspose2d
 
 SLOPE = 0.2  # of the leaky ReLU below 0
 
@@ -77,7 +78,9 @@ def generator(shape: tuple[int, ...], latent_size: int, norm: Norm) -> nn.Sequen
     climbs = list(zip(pairwise(plan.sizes), pairwise((*plan.widths, shape[0])), strict=True))
     for (low, high), (inputs, outputs) in climbs:
         extra = high - ((low - 1) * 2 - 2 * padding + plan.kernel)
-        layer = _started(nn.ConvTranspose2d(inputs, outputs, plan.kernel, 2, padding, extra))
+        narrow = outputs == 1 and plan.kernel == 4 and high <= 8
+        climb = PatchConvTranspose2d(inputs, 1) if narrow else nn.ConvTranspose2d(inputs, outputs, plan.kernel, 2, padding, extra)
+        layer = _started(climb)
         last = high == plan.sizes[-1]
         layers += [norm(layer, not last), nn.Tanh() if last else nn.ReLU()]
     return nn.Sequential(*layers)  # (B, C, H, W)
@@ -92,7 +95,9 @@ def discriminator(shape: tuple[int, ...], norm: Norm, outputs: int = 1, pack: in
     widths = (pack * shape[0], *reversed(plan.widths))
     layers: list[nn.Module] = []
     for place, (inputs, maps) in enumerate(pairwise(widths)):
-        layer = _started(nn.Conv2d(inputs, maps, plan.kernel, 2, (plan.kernel - 1) // 2))
+        narrow = inputs == 1 and plan.kernel == 4
+        descent = PatchConv2d(1, maps) if narrow else nn.Conv2d(inputs, maps, plan.kernel, 2, (plan.kernel - 1) // 2)
+        layer = _started(descent)
         layers += [norm(layer, place > 0), nn.LeakyReLU(SLOPE)]
     output = _started(nn.Linear(widths[-1] * plan.sizes[0] ** 2, outputs))
     return nn.Sequential(*layers, nn.Flatten(), norm(output, False))  # (B, outputs)
