@@ -3,13 +3,17 @@
 pytest benchmarks/test_seeds.py --benchmark-only --benchmark-group-by=param:variant
 """
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from ganbench import registry
-from ganbench.dataset import Location, load_dataset
+from ganbench.harness.harness import prepare
+from ganbench.harness.plan import Setting
+from ganbench.harness.suite import load_suite
 from ganbench.train import Training
-from ganbench.variant import Control, Space
+from ganbench.variant import Control
 
 TRAINED = [name for name, entry in registry.entries("variants").items() if not isinstance(entry.load(), Control)]
 STEPS = 5  # in one round
@@ -17,9 +21,12 @@ FASTEST: dict[tuple[str, str, int], float] = {}
 
 
 def start(variant: str, dataset: str, seeds: int) -> Training:
-    data = load_dataset(dataset, Location())
-    method = registry.find("variants", variant).load()
-    training = Training(method, method.recipe_for(Space(data.shape, data.classes)), data, list(range(seeds)), 10**9)
+    """A variant with its recipe of the suite `demo`."""
+    prepared = prepare(load_suite("demo"), Setting(out=Path("never-written")))
+    (job,) = [job for job in prepared.jobs if (job.name, job.dataset) == (variant, dataset)]
+    training = Training(
+        registry.find("variants", variant).load(), job.recipe, prepared.datasets[dataset], list(range(seeds)), 10**9
+    )
     training.advance(3)  # burn in
     return training
 
@@ -30,7 +37,7 @@ def start(variant: str, dataset: str, seeds: int) -> Training:
 def test_training_step(benchmark, variant: str, dataset: str, seeds: int) -> None:
     torch.set_num_threads(1)
     training = start(variant, dataset, seeds)
-    benchmark.pedantic(lambda: training.advance(training.step + STEPS), rounds=8, warmup_rounds=1)
+    benchmark.pedantic(lambda: training.advance(training.step + STEPS), rounds=20, warmup_rounds=1)
     fastest = benchmark.stats.stats.min / STEPS
     FASTEST[variant, dataset, seeds] = fastest
     benchmark.extra_info["images_per_second"] = training.images_per_step * seeds / fastest

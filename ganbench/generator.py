@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
@@ -23,6 +24,12 @@ from ganbench.rng import stream
 from ganbench.variant import Recipe, Space, Variant
 
 FORMAT = 1
+
+
+class NotFiniteError(InvalidInputError):
+    """A generator's samples are NaN or infinite: it diverged."""
+
+
 SAMPLING_BATCH = 256  # fixed, so that how many samples are drawn does not change the first of them
 
 
@@ -54,7 +61,7 @@ def draw_samples(network: nn.Module, space: Space, recipe: Recipe, count: int, s
     batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
     samples = torch.cat(batches).float()
     if not samples.isfinite().all():
-        raise InvalidInputError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")
+        raise NotFiniteError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")
     if samples.shape != (count, *space.shape):
         shape = tuple(samples.shape[1:])
         raise InvalidInputError(f"The generator gives samples of shape {shape}, not {space.shape}; mend its networks.")
@@ -120,15 +127,30 @@ def load_generator(path: Path, device: str = "cpu", variant_file: Path | None = 
         if facts["format"] > FORMAT:
             raise InvalidInputError(f"{described} has format {facts['format']}, newer than {FORMAT}; upgrade ganbench.")
         space = Space(tuple(facts["space"]["shape"]), facts["space"]["classes"])
+        if len(space.shape) not in (1, 3) or not all(isinstance(side, int) and side > 0 for side in space.shape):
+            raise ValueError(f"its samples have the shape {space.shape}")
         recipe = Recipe(**{**facts["recipe"], "betas": tuple(facts["recipe"]["betas"])})
         reference, dataset_name, expected = facts["variant"], facts["dataset"], facts["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"{described} does not describe a checkpoint ({error!r}); copy both of its files again.") from None
+        if not (isinstance(reference, str) and isinstance(dataset_name, str)):
+            raise TypeError("its variant and dataset are not names")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
+        raise InvalidInputError(f"{described} does not describe a checkpoint ({error}); copy both of its files again.") from None
     content = weights.read_bytes()
     if digest(content) != expected:
         raise InvalidInputError(f"{weights} is not what {described.name} describes: it was cut short or altered; copy it again.")
     if reference.endswith(".py") and variant_file is None:
         raise UsageError(f"{described} needs the variant file {reference}; pass it with --variant-file if you trust it.")
+    if variant_file is not None and variant_file.suffix != ".py":
+        raise UsageError(f"--variant-file {variant_file} is not a Python file; give the path of the .py that defines the variant.")
     entry = find("variants", str(variant_file or reference))
-    network = build_generator(entry.load(), space, recipe, load_tensors(content), device)
+    variant = entry.load()
+    if not isinstance(variant, Variant):
+        raise InvalidInputError(
+            f"{described} names {entry.name}, which is no variant that has a generator; copy both of its files again."
+        )
+    try:
+        state = load_tensors(content)
+    except SafetensorError as error:
+        raise InvalidInputError(f"{weights} holds no weights that can be read ({error}); copy it again.") from None
+    network = build_generator(variant, space, recipe, state, device)
     return TrainedGenerator(network, entry.name, dataset_name, space, recipe, expected)

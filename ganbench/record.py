@@ -123,8 +123,8 @@ class Record(Model):
     dataset: DatasetFacts
     variant: VariantFacts
     specification: dict[str, Any]
-    seed: int
-    steps_done: int
+    seed: int = Field(ge=0)
+    steps_done: int = Field(ge=0)
     status: Literal["ok", "diverged", "failed"]
     message: str | None = None
     scores: dict[str, Score] = Field(default_factory=dict)
@@ -157,10 +157,12 @@ def load_record(path: Path) -> Record:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} is not a record: {error}; run its job again.") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int):
         raise InvalidInputError(f"{path} is not a ganbench record: it has no schema number; leave it out.")
+    if raw["schema"] < 1:
+        raise InvalidInputError(f"{path} has schema {raw['schema']}, which no ganbench ever wrote; leave it out.")
     if raw["schema"] > SCHEMA:
         raise InvalidInputError(
             f"{path} has schema {raw['schema']}, newer than {SCHEMA}, the newest that this ganbench reads; upgrade ganbench."

@@ -145,7 +145,7 @@ def _import(entry: Entry) -> Any:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code: whatever it raises is reported as the file's fault
+    except (Exception, SystemExit) as error:  # the user's own code: whatever it raises is reported as the file's fault
         del sys.modules[name]
         raise InvalidInputError(f"{entry.path} does not import: {type(error).__name__}: {error}.") from error
     return module

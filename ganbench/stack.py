@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from ganbench.errors import UsageError
 from ganbench.rng import stream_seed
 from ganbench.variant import Batch, Networks, Objective, Recipe, Space, Variant
 
@@ -51,6 +52,9 @@ def build(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "init"))
             built.append(variant.networks(space, recipe))
+    wanted = {"generator", *(name for phase in variant.phases for name in phase.updates)}
+    if missing := wanted - built[0].keys():
+        raise UsageError(f"{variant.name} builds no network called {missing.pop()!r}; its networks are {', '.join(built[0])}.")
     return {name: StackedNetwork([each[name] for each in built], device, dtype) for name in built[0]}
 
 
@@ -66,7 +70,10 @@ def evaluate(
 
     def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: Tensors) -> tuple[Tensor, Tensors]:
         functions = {name: _bind(net.module, {**parameters[name], **buffers[name]}) for name, net in networks.items()}
-        return objective(Networks(functions), Batch(**batch))
+        given = objective(Networks(functions), Batch(**batch))
+        if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Tensor) and given[0].ndim == 0):
+            raise UsageError("An objective gives something else than a scalar loss and what it watches; return (loss, {}) from it.")
+        return given
 
     if len(next(iter(batch.values()))) > 1:
         losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)

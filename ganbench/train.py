@@ -21,21 +21,26 @@ from ganbench.stack import StackedNetwork, build, evaluate
 from ganbench.variant import Phase, Recipe, Space, Variant
 
 
+def check_batch_size(dataset: LoadedDataset, batch_size: int) -> None:
+    """Raise UsageError when the training part does not fill one batch."""
+    if batch_size > len(dataset.train):
+        raise UsageError(
+            f"The batch size {batch_size} is more than the {len(dataset.train)} training samples of {dataset.name}; "
+            "set a smaller batch_size in the suite's overrides."
+        )
+
+
 class RealBatches:
     """Batches of the training part, by number: the data lie on the device whole, as uint8 where they are images."""
 
     def __init__(self, dataset: LoadedDataset, seeds: list[int], batch_size: int, device: str, dtype: torch.dtype) -> None:
+        check_batch_size(dataset, batch_size)
         self.items = dataset.train.items.to(device)
         self.labels = None if dataset.train.labels is None else dataset.train.labels.to(device)
         self.seeds, self.batch_size, self.dtype = seeds, batch_size, dtype
         self.per_epoch = len(dataset.train) // batch_size
         self._epoch = -1
         self._order = torch.empty(0)
-        if not self.per_epoch:
-            raise UsageError(
-                f"The batch size {batch_size} is more than the {len(dataset.train)} training samples of {dataset.name}; "
-                "set a smaller batch_size in the suite's overrides."
-            )
 
     def draw(self, number: int) -> dict[str, Tensor]:
         """Batch `number`: real (S, B, *shape), images in [-1, 1], and labels (S, B) where there are any."""

@@ -5,9 +5,13 @@ Shapes: a batch holds B items of shape `space.shape`, which is (D,) for points a
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -43,6 +47,23 @@ class Recipe:
     latent_size: int = 100
     latent_law: Literal["normal", "uniform"] = "normal"  # N(0, 1), or uniform in [-1, 1]
     ema_decay: float = 0.0  # of the averaged generator that is scored; 0: the last generator is scored
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value that no training can have: a misspelt law would otherwise pass for another one."""
+        right = {
+            "lr": _is_number(self.lr) and self.lr > 0,
+            "d_lr": self.d_lr is None or (_is_number(self.d_lr) and self.d_lr > 0),
+            "betas": len(self.betas) == 2 and all(_is_number(beta) and 0 <= beta < 1 for beta in self.betas),
+            "optimizer": self.optimizer in ("adam", "rmsprop"),
+            "batch_size": isinstance(self.batch_size, int) and self.batch_size >= 2,
+            "d_steps": isinstance(self.d_steps, int) and self.d_steps >= 1,
+            "latent_size": isinstance(self.latent_size, int) and self.latent_size >= 1,
+            "latent_law": self.latent_law in ("normal", "uniform"),
+            "ema_decay": _is_number(self.ema_decay) and 0 <= self.ema_decay < 1,
+        }
+        for name, good in right.items():
+            if not good:
+                raise UsageError(f"A recipe cannot have {name} = {getattr(self, name)!r}; change it.")
 
 
 @dataclass(frozen=True)
@@ -139,6 +160,14 @@ class Variant:
     points: Recipe | None = None
     supports: Callable[[Space], str | None] = everywhere
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for facts that no table can show, and where there is nothing to train."""
+        _check_facts(self.name, self.family, self.paper)
+        if not self.phases:
+            raise UsageError(
+                f"The variant {self.name} has no phases, so nothing would be trained; give it one, or make it a Control."
+            )
+
     def recipe_for(self, space: Space) -> Recipe:
         """The recipe for points or for images."""
         return self.points if space.is_points and self.points is not None else self.recipe
@@ -156,6 +185,21 @@ class Control:
     paper: str
     draw: Callable[[LoadedDataset, int, Generator], Tensor]
     family: str = "control"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for facts that no table can show."""
+        _check_facts(self.name, self.family, self.paper)
+
+
+def _check_facts(name: str, family: str, paper: str) -> None:
+    if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name)) or len(name) > 60:
+        raise UsageError(f"{name!r} cannot be a variant's name; write it in small letters, digits and hyphens, such as my-gan.")
+    if not (isinstance(family, str) and isinstance(paper, str)):
+        raise UsageError(f"The variant {name} has family {family!r} and paper {paper!r}; both are text.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def adversarial(

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 a run failed; 2 usage; 3 data or weights missing; 4 input 
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ import typer
 import ganbench
 from ganbench.cli import listing, running, scoring, tables
 from ganbench.cli.console import err
-from ganbench.errors import GanbenchError
+from ganbench.errors import GanbenchError, MissingDataError
 
 app = typer.Typer(
     name="ganbench",
@@ -48,15 +49,27 @@ def _options(
 
 def main() -> None:
     """Run the program and exit with its code. What a user can cause is told in one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no arrows still gets its table
     try:
         app(prog_name="ganbench")
     except GanbenchError as error:
         err.print(f"Error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader of our output went away (`ganbench table ... | head`): that is no error of ours.
+            sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115 - the interpreter flushes it at exit
+            sys.exit(0)
+        place = "" if error.filename is None else f"{str(error.filename)[:200]}: "
+        err.print(
+            f"Error: {place}{error.strerror or error}; choose another file or folder.",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+        sys.exit(MissingDataError.exit_code)
     except KeyboardInterrupt:
         err.print("Stopped. The same command goes on from the last saved state.", highlight=False)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output went away (`ganbench table ... | head`): that is no error of ours.
-        sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115 - the interpreter flushes it at exit
-        sys.exit(0)

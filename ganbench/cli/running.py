@@ -49,7 +49,7 @@ def run(
     out: Out = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
     workers: Workers = None,
-    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between saved states while training.")] = 30.0,
+    checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Seconds between saved states while training.")] = 30.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Run again what was made with other settings.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate, and stop.")] = False,
     as_json: Json = False,

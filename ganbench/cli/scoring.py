@@ -25,7 +25,7 @@ def score(
     extractor: Annotated[str | None, typer.Option(help="Feature extractor. Default: the data set's own.")] = None,
     weights: Annotated[Path | None, typer.Option(help="File with the extractor's weights.")] = None,
     n: Annotated[int | None, typer.Option(help="How many samples. Default: all, or the data set's usual number.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples' latents, or of their choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples' latents, or of their choice.")] = 0,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Download a data set that is missing.")] = False,
     variant_file: Annotated[Path | None, typer.Option(help="Python file of a checkpoint's variant, if you trust it.")] = None,
@@ -72,6 +72,8 @@ def _score(
     is_points = ours.items.ndim == 2
     home = theirs.dataset or ours.dataset
     chosen = find("extractors", extractor or (home.extractor if home else "points" if is_points else "inception-v3-compat")).load()
+    if metrics == []:
+        raise UsageError("--metrics names none; give some, or leave the option out for the data set's own.")
     wanted = metrics or (list(home.metrics) if home else ["fd"] if is_points else ["fd", "kid", "is"])
     modes = theirs.modes or ours.modes
     dataset = theirs.dataset_name or theirs.source

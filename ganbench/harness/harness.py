@@ -17,7 +17,7 @@ from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
 from ganbench.harness.job import status_path
 from ganbench.harness.plan import Job, Setting, pending, plan
-from ganbench.harness.progress import Display
+from ganbench.harness.progress import Display, Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor
 from ganbench.harness.run import Outcome, make_record
 from ganbench.harness.suite import Suite
@@ -60,6 +60,7 @@ def run_suite(prepared: Prepared, setting: Setting, crew: Crew, console: Console
 
     def on_failure(failure: Failure) -> None:
         console.print(f"{failure.job.label} failed: {failure.message}", style="red", highlight=False, soft_wrap=True, markup=False)
+        Reporter(status_path(failure.job, setting)).say("failed")
         for seed in failure.job.seeds:
             path = failure.job.record_path(setting.out, seed)
             if path.exists() and load_record(path).status != "failed":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,7 +16,7 @@ from ganbench.checkpoint import load_state, remove_state, save_state
 from ganbench.clock import Stopwatch, utc_now
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
-from ganbench.generator import draw_samples, save_generator
+from ganbench.generator import NotFiniteError, draw_samples, save_generator
 from ganbench.harness.plan import Job, Setting
 from ganbench.harness.progress import Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, reference_of
@@ -39,6 +42,11 @@ def run_job(job: Job, setting: Setting, threads: int, parent: int | None = None)
             os._exit(1)  # an orphan must not write into a folder where the next run may be at work
 
     report = Reporter(status_path(job, setting))
+    with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results
+        _run(job, setting, report, still_wanted)
+
+
+def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> None:
     report.say("loading", steps=job.steps)
     dataset = cached_dataset(job.dataset, setting.location)
     extractor = cached_extractor(job.extractor, setting.weights, setting.device)
@@ -66,6 +74,8 @@ def _run_control(run: Run, control: Control) -> None:
         run.report.say("scoring")
         with Stopwatch() as drawing:
             items = control.draw(run.dataset, run.job.samples, stream(seed, "sample"))
+        if len(items) != run.job.samples:
+            raise InvalidInputError(f"{control.name} drew {len(items)} samples where {run.job.samples} were asked; mend its draw.")
         timing = Timing(train_seconds=0.0, stacked_seeds=1, finished_at=utc_now())
         run.finish(seed, items, Outcome(timing), drawing.seconds)
 
@@ -100,7 +110,7 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
     try:
         with Stopwatch(setting.device) as drawing:
             items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed)
-    except InvalidInputError as error:
+    except NotFiniteError as error:
         run.give_up(seed, outcome, str(error))
         return
     facts = {"variant": job.variant, "dataset": job.dataset, "seed": seed, "step": training.step}
@@ -171,7 +181,7 @@ def _evaluate(run: Run, training: Training) -> None:
         try:
             items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed)
             fixed = draw_samples(network, training.space, training.recipe, shown, seed, "grid")
-        except InvalidInputError:
+        except NotFiniteError:
             continue  # not finite: the training marks the seed at its next watched step
         stem = job.place(run.setting.out, "samples") / f"seed-{seed}" / f"step-{training.step:06d}"
         run.keep(seed, f"samples at step {training.step}", save_picture(stem, fixed))

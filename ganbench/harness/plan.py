@@ -15,6 +15,7 @@ from ganbench.record import Record, load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
 from ganbench.score import choose_metrics
+from ganbench.train import check_batch_size
 from ganbench.variant import Control, Recipe, Space, Variant
 
 
@@ -103,8 +104,8 @@ def plan(suite: Suite, loaded: Mapping[str, LoadedDataset]) -> list[Job]:
             job = _job(suite, loaded[dataset_name], dataset, of_dataset, entry)
             _check(job, loaded[dataset_name], entry.load())
             jobs.append(job)
-    if len({(job.dataset, job.name) for job in jobs}) < len(jobs):
-        raise UsageError(f"The variants {', '.join(suite.variants)} name one of them twice; remove one.")
+    if twice := {entry.name for entry in entries if sum(other.name == entry.name for other in entries) > 1}:
+        raise UsageError(f"The variants {', '.join(suite.variants)} name one of them twice, {twice.pop()}; remove or rename one.")
     return jobs
 
 
@@ -161,6 +162,8 @@ def _check(job: Job, loaded: LoadedDataset, variant: Variant | Control) -> None:
         variant.draw(loaded, job.samples, stream(0, "check"))
     elif reason := variant.supports(Space(loaded.shape, loaded.classes)):
         raise UsageError(f"{job.name} cannot be trained on {job.dataset}: {reason}")
+    if job.recipe is not None:
+        check_batch_size(loaded, job.recipe.batch_size)
 
 
 def _check_overrides(suite: Suite, entries: list[Entry]) -> None:

@@ -29,6 +29,8 @@ from ganbench.record import Model
 from ganbench.registry import PACKAGE
 
 Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=10_000)]  # of seeds
+Names = Annotated[list[str], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
@@ -59,7 +61,7 @@ class DatasetPlan(Model):
 
     steps: Positive | None = None
     samples: Annotated[int, Field(ge=2)] | None = None
-    metrics: list[str] | None = None
+    metrics: Names | None = None
     extractor: str | None = None
     recipe: Override = Field(default_factory=Override)
     overrides: dict[str, Override] = Field(default_factory=dict)
@@ -68,14 +70,14 @@ class DatasetPlan(Model):
 class Suite(Model):
     """A suite as it stands in its file."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.+-]*$", max_length=100)]
     description: str = ""
     datasets: Annotated[dict[str, DatasetPlan], Field(min_length=1)]
     variants: Annotated[list[str], Field(min_length=1)]
-    seeds: Positive | Annotated[list[Seed], Field(min_length=1)] = 4
+    seeds: Count | Annotated[list[Seed], Field(min_length=1)] = 4
     steps: Positive
     samples: Annotated[int, Field(ge=2)] | None = None
-    metrics: list[str] | None = None
+    metrics: Names | None = None
     extractor: str | None = None
     eval_every: Annotated[int, Field(ge=0)] = 0
     eval_samples: Annotated[int, Field(ge=2)] = 1000

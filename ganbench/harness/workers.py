@@ -64,7 +64,7 @@ def run_jobs(
         for job in jobs:
             try:
                 run_job(job, setting, crew.threads)
-            except Exception as error:  # one job's failure must not end the others
+            except (Exception, SystemExit) as error:  # one job's failure, even a call of exit, must not end the others
                 note(_explain(job, setting, error))
             tick()
         return failures
