@@ -125,7 +125,7 @@ from ganbench.variant import Phase, Variant
 def networks(space, recipe):
     return {"generator": nn.Sequential(nn.Linear(recipe.latent_size, 48), nn.Unflatten(1, (3, 4, 4)))}
 
-VARIANT = Variant(name="own", family="loss", paper="none", networks=networks, phases=())
+VARIANT = Variant(name="own", family="loss", paper="none", networks=networks, phases=(Phase("g", ("generator",), None),))
 """
 
 
