@@ -13,6 +13,7 @@ from ganbench import registry
 from ganbench.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -108,9 +109,14 @@ class Dataset:
 
 def content_hash(items: Tensor) -> str:
     """sha256 (64 hex digits) of the items' shape, type and bytes."""
-    summed = hashlib.sha256(f"{items.dtype}{tuple(items.shape)}".encode())
+    summed = hashlib.sha256(content_header(items.dtype, tuple(items.shape)))
     summed.update(items.contiguous().numpy().data)
     return summed.hexdigest()
+
+
+def content_header(dtype: torch.dtype, shape: tuple[int, ...]) -> bytes:
+    """What a content hash starts with, for those who hash items as they read them."""
+    return f"{dtype}{shape}".encode()
 
 
 def find_dataset(reference: str) -> tuple[Dataset, str | None]:

@@ -38,9 +38,9 @@ def to_uint8(images: Tensor) -> Tensor:
     return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
 
 
-def quantisation_of(items: Tensor) -> str:
+def quantisation_of(are_images: bool) -> str:
     """How items came to be what they are, for the protocol: one rule for all images, so that stored and generated ones compare."""
-    return "uint8: stored as they are, generated floor(127.5 x + 128)" if items.dtype == torch.uint8 else "none"
+    return "uint8: stored as they are, generated floor(127.5 x + 128)" if are_images else "none"
 
 
 def draw_latents(count: int, recipe: Recipe, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Tensor:

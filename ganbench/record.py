@@ -26,12 +26,17 @@ class Model(BaseModel):
 
 
 class Score(Model):
-    """One number. `error` is the metric's own (over subsets or splits), and `error_kind` names it; never an error over seeds."""
+    """One number. `error` is the metric's own (over subsets or splits), and `error_kind` names it; never an error over seeds.
+
+    `interval` is where resampling the samples puts the number, and `interval_kind` says how.
+    """
 
     value: float
     better: Literal["higher", "lower"]
     error: float | None = None
     error_kind: str | None = None
+    interval: tuple[float, float] | None = None
+    interval_kind: str | None = None
 
 
 class Sampled(Model):
@@ -44,7 +49,10 @@ class Sampled(Model):
 
 
 class Protocol(Model):
-    """How scores were measured. Scores are ranked together only when `key` agrees."""
+    """How scores were measured. Scores are ranked together only when `key` agrees.
+
+    `extractor` is the one of most scores; a metric whose facts name another finds it in `other_extractors`.
+    """
 
     dataset: str
     extractor: dict[str, Plain]
@@ -52,6 +60,13 @@ class Protocol(Model):
     samples: Sampled
     metrics: dict[str, dict[str, Plain]]
     notes: list[str] = Field(default_factory=list)
+    held_out: Sampled | None = None
+    other_extractors: dict[str, dict[str, Plain]] = Field(default_factory=dict)
+
+    def extractor_of(self, score: str) -> dict[str, Plain]:
+        """The facts of the extractor in whose features a score was taken."""
+        name = self.metrics[score].get("extractor")
+        return self.extractor if name is None else self.other_extractors[str(name)]
 
     def key(self, score: str) -> str:
         """12 hex digits that name the protocol of one score.
@@ -61,8 +76,8 @@ class Protocol(Model):
         """
         reference = self.reference.model_dump(exclude={"source"} if self.reference.hash else set())
         samples = {"count": self.samples.count, "quantisation": self.samples.quantisation}
-        comparable = {"extractor": self.extractor, "reference": reference, "samples": samples}
-        comparable["metric"] = self.metrics[score]
+        comparable = {"extractor": self.extractor_of(score), "reference": reference, "samples": samples}
+        comparable["metric"] = {name: fact for name, fact in self.metrics[score].items() if name != "extractor"}
         return digest(comparable)[:12]
 
 

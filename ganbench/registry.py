@@ -4,7 +4,8 @@ One file holds one idea and ends in a constant built by a call with a literal na
 
     VARIANT = adversarial(name="wgan-gp", family="loss", paper="Gulrajani et al. 2017, arXiv:1704.00028", ...)
 
-The name and every other literal argument are read from the syntax tree, so that listing imports neither the file nor torch;
+The name and every other literal argument, or constant of the file that is a literal, are read from the syntax tree, so that listing
+imports neither the file nor torch;
 the file is imported when its entry is loaded. Files are visited in sorted order, and a name used twice is an error.
 Entries outside the package are a path to a Python file (`./my_gan.py`) or an entry point of the group `ganbench.<kind>`.
 """
@@ -64,11 +65,11 @@ def scan_file(kind: str, path: Path, module: str | None = None) -> list[Entry]:
     except (SyntaxError, UnicodeDecodeError, OSError) as error:
         raise InvalidInputError(f"{path} is not a Python file that can be read: {error}.") from None
     doc = ast.get_docstring(tree) or ""
-    entries = []
+    entries, constants = [], _constants(tree)
     for node in tree.body:
         match node:
             case ast.Assign(targets=[ast.Name(id=symbol)], value=ast.Call() as call) if symbol.isupper():
-                facts = _literal_keywords(call)
+                facts = _literal_keywords(call, constants)
                 if isinstance(facts.get("name"), str):
                     entries.append(Entry(kind, facts["name"], path, symbol, module, doc, facts))
     return entries
@@ -121,15 +122,25 @@ def _add(found: dict[str, Entry], entry: Entry) -> None:
     found[entry.name] = entry
 
 
-def _literal_keywords(call: ast.Call) -> dict[str, Any]:
+def _literal_keywords(call: ast.Call, constants: dict[str, ast.expr]) -> dict[str, Any]:
     facts = {}
     for keyword in call.keywords:
-        if keyword.arg is not None:
+        value = constants.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
+        if keyword.arg is not None and value is not None:
             try:
-                facts[keyword.arg] = ast.literal_eval(keyword.value)
+                facts[keyword.arg] = ast.literal_eval(value)
             except ValueError:
                 continue
     return facts
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """What the file's own uppercase names are bound to."""
+    return {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper()
+    }
 
 
 def _import(entry: Entry) -> Any:

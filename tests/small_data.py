@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -77,11 +78,17 @@ def random_images(count: int, *, channels: int = 3, side: int = 8, seed: int = 0
 
 
 def write_files(path: Path, files: dict[str, bytes]) -> Path:
-    """The files as a zip archive where `path` ends in .zip, else as a folder."""
+    """The files as a zip or tar archive where `path` ends in .zip, .tar, .tgz or .tar.xz, else as a folder."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
+    elif path.suffix in (".tar", ".tgz", ".xz"):
+        with tarfile.open(path, {".tar": "w:", ".tgz": "w:gz", ".xz": "w:xz"}[path.suffix]) as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
     else:
         path.mkdir()
         for name, content in files.items():
@@ -103,7 +110,8 @@ def locate(entry: Entry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
     """A reference to the data set, and a place where small data for it lie."""
     if entry.facts.get("needs") == "path":
         files = {f"{'ab'[k % 2]}/{k}.png": image_bytes(pixels) for k, pixels in enumerate(random_images(40))}
-        return f"{entry.name}:{write_files(folder / ('images.zip' if entry.name == 'zip' else 'images'), files)}", Location()
+        path = folder / ("images" if entry.name == "folder" else f"images.{entry.name}")
+        return f"{entry.name}:{write_files(path, files)}", Location()
     if entry.facts.get("needs") == "root":
         write_idx(folder / "MNIST/raw")
         write_idx(folder / "FashionMNIST/raw")

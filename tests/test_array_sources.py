@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +16,15 @@ from small_data import random_images, save_array
 
 from ganbench.dataset import Location, Part
 from ganbench.errors import GanbenchError, InvalidInputError
-from ganbench.sources import Samples, open_samples
+from ganbench.sources.open import open_samples
+from ganbench.sources.samples import Reading, Samples
 
 IMAGES = random_images(20)  # (N, H, W, C)
 CHANNELS_FIRST = torch.from_numpy(IMAGES.transpose(0, 3, 1, 2).copy())
 
 
-def opened(path: Path, count: int | None = None) -> Samples:
-    return open_samples(str(path), Location(), count=count, seed=0)
+def opened(path: Path, count: int | None = None, **options: Any) -> Samples:
+    return open_samples(str(path), Location(), Reading(count, **options))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
@@ -81,8 +83,8 @@ def test_arrays_that_are_no_samples(array: np.ndarray, said: str, suffix: str, t
 
 
 def test_archives_without_arr_0(tmp_path: Path) -> None:
-    np.savez(tmp_path / "named.npz", mu=np.zeros(3), sigma=np.zeros((3, 3)))
-    with pytest.raises(InvalidInputError, match="holds mu, sigma, but no arr_0"):
+    np.savez(tmp_path / "named.npz", images=np.zeros(3), other=np.zeros((3, 3)))
+    with pytest.raises(InvalidInputError, match="holds images, other, but no arr_0"):
         opened(tmp_path / "named.npz")
     with zipfile.ZipFile(tmp_path / "images.npz", "w") as archive:
         archive.writestr("a.png", b"x")

@@ -4,6 +4,7 @@ import functools
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import safetensors.torch
@@ -14,9 +15,10 @@ from torch import Tensor
 from ganbench import registry
 from ganbench.dataset import LoadedDataset, Location, Part, load_dataset
 from ganbench.errors import GanbenchError, InvalidInputError, MissingDataError, UsageError
-from ganbench.extractor import Extractor, LoadedExtractor
-from ganbench.extractors import digits_cnn, mnist_cnn, points
+from ganbench.extractor import Extractor, LoadedExtractor, Loading
+from ganbench.extractors import digits_cnn, features, mnist_cnn, points
 from ganbench.files import file_digest
+from ganbench.find_extractor import find_extractor
 from ganbench.nets import classifier
 
 CLASSIFIERS = {"digits-cnn": (digits_cnn, 8, 32), "mnist-cnn": (mnist_cnn, 28, 64)}
@@ -30,7 +32,7 @@ def images(count: int, channels: int, side: int) -> Tensor:
 
 @functools.cache
 def loaded(name: str) -> LoadedExtractor:
-    extractor: LoadedExtractor = registry.find("extractors", name).load().load(None, "cpu")
+    extractor: LoadedExtractor = registry.find("extractors", name).load().load(Loading())
     return extractor
 
 
@@ -63,10 +65,10 @@ def test_an_extractor_says_what_it_is_before_it_is_loaded(name: str) -> None:
 def test_an_extractor_refuses_weights_that_are_none(name: str, tmp_path: Path) -> None:
     load = registry.find("extractors", name).load().load
     with pytest.raises(GanbenchError):
-        load(tmp_path / "absent", "cpu")
+        load(Loading(tmp_path / "absent"))
     (tmp_path / "other").write_bytes(b"not weights at all")
     with pytest.raises(GanbenchError, match="other"):
-        load(tmp_path / "other", "cpu")
+        load(Loading(tmp_path / "other"))
 
 
 # --- points
@@ -74,11 +76,125 @@ def test_an_extractor_refuses_weights_that_are_none(name: str, tmp_path: Path) -
 
 def test_points_are_their_own_features() -> None:
     given = torch.randn(7, 2, generator=torch.Generator().manual_seed(0))
-    found = points.EXTRACTOR.load(None, "cpu").extract(given)
+    found = points.EXTRACTOR.load(Loading()).extract(given)
     assert torch.equal(found.features, given.double())
     assert found.logits is None
     with pytest.raises(UsageError, match="points takes"):
         points.extract(images(3, 1, 8))
+
+
+# --- features
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_features_are_kept_as_they_are(dtype: torch.dtype) -> None:
+    given = torch.randn(7, 5, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    found = features.EXTRACTOR.load(Loading()).extract(given)
+    assert torch.equal(found.features, given)
+    assert found.features.dtype == dtype
+    assert features.extract(given.half()).features.dtype == torch.float32
+
+
+@pytest.mark.parametrize("wrong", [images(3, 1, 8), torch.zeros(3), torch.zeros(3, 2, dtype=torch.int64)])
+def test_features_are_rows_of_floats(wrong: Tensor) -> None:
+    with pytest.raises(UsageError, match=r"features takes \(N, F\) floating-point features"):
+        features.extract(wrong)
+
+
+@pytest.mark.parametrize("module", [points, features])
+def test_extractors_without_weights_refuse_a_file(module: ModuleType) -> None:
+    with pytest.raises(UsageError, match=r"has no weights; leave out some\.pth"):
+        module.load(Loading(Path("some.pth")))
+
+
+# --- by reference
+
+OWN = """
+import numpy as np
+import torch
+
+def mean(images):
+    return images.float().mean(dim=(2, 3))
+
+class Named:
+    @staticmethod
+    def array(images):
+        return images.numpy().reshape(len(images), -1).astype(">f8")
+
+def greedy(images):
+    images.zero_()
+    return images.flatten(1).float()
+
+def fewer(images): return torch.zeros(1, 3)
+def flat(images): return torch.zeros(len(images))
+def whole(images): return images.flatten(1)
+def integers(images): return np.zeros((len(images), 3), dtype=np.int64)
+def nothing(images): return None
+def empty(images): return torch.zeros(len(images), 0)
+def failing(images): raise KeyError("conv1")
+number = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module of the user's in the current folder, under a name that no other test imported."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    return name
+
+
+def test_any_function_is_an_extractor(own: str) -> None:
+    before = list(sys.path)
+    extractor = find_extractor(f"{own}:mean")
+    described = extractor.load(Loading())
+    assert sys.path == before
+    assert torch.equal(described.extract(images(4, 3, 8)).features, images(4, 3, 8).float().mean(dim=(2, 3)))
+    assert (extractor.name, described.name, described.weights_hash) == (f"{own}:mean",) * 2 + (None,)
+    assert "no hash" in described.notes[0]
+    array = find_extractor(f"{own}:Named.array").load(Loading()).extract(images(4, 3, 8)).features
+    assert torch.equal(array, images(4, 3, 8).flatten(1).double())
+    given = images(4, 3, 8)
+    find_extractor(f"{own}:greedy").load(Loading()).extract(given)
+    assert torch.equal(given, images(4, 3, 8))  # other extractors read the same images
+    with pytest.raises(UsageError, match=r"loads its own weights; leave out some\.pth"):
+        extractor.load(Loading(Path("some.pth")))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fewer", r"float32 of shape \(1, 3\) for 4 items"),
+        ("flat", r"float32 of shape \(4,\)"),
+        ("whole", "uint8 of shape"),
+        ("integers", "an array of int64"),
+        ("nothing", "a NoneType"),
+        ("empty", r"shape \(4, 0\)"),
+        ("failing", "KeyError: 'conv1'"),
+    ],
+)
+def test_a_function_that_gives_other_things_is_refused(own: str, name: str, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"The extractor {own}:{name} .*{said}"):
+        find_extractor(f"{own}:{name}").load(Loading()).extract(images(4, 3, 8))
+
+
+def test_references_that_name_no_extractor_are_refused(own: str, tmp_path: Path) -> None:
+    (tmp_path / f"{own}_broken.py").write_text("raise OSError('no camera')")
+    (tmp_path / "other.py").write_text('EXTRACTOR = dict(name="other")')
+    for reference, error, said in (
+        (f"{own}:number", UsageError, "is a int, which cannot be called"),
+        (f"{own}:absent", UsageError, "has no attribute 'absent'"),
+        ("no_such_module:f", UsageError, "No module named 'no_such_module'"),
+        (":f", UsageError, "names no function"),
+        (f"{own}:", UsageError, "names no function"),
+        (f"{own}_broken:f", InvalidInputError, "OSError: no camera"),
+        ("digit-cnn", UsageError, "did you mean digits-cnn"),
+        (str(tmp_path / "other.py"), InvalidInputError, "holds a dict, not an Extractor"),
+    ):
+        with pytest.raises(error, match=said):
+            find_extractor(reference)
+    assert find_extractor("digits-cnn") is digits_cnn.EXTRACTOR
 
 
 # --- the classifiers
@@ -149,19 +265,27 @@ def test_changed_weights_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     weights["classify.bias"] += 1e-3
     safetensors.torch.save_file(weights, tmp_path / "digits-cnn.safetensors")
     (tmp_path / "digits-cnn.json").write_bytes(digits_cnn.WEIGHTS.with_suffix(".json").read_bytes())
-    other = digits_cnn.load(tmp_path / "digits-cnn.safetensors", "cpu")  # named by the user: another extractor, by its hash
+    other = digits_cnn.load(Loading(tmp_path / "digits-cnn.safetensors"))  # named by the user: another extractor, by its hash
     assert other.weights_hash == file_digest(tmp_path / "digits-cnn.safetensors") != loaded("digits-cnn").weights_hash
     monkeypatch.setattr(digits_cnn, "WEIGHTS", tmp_path / "digits-cnn.safetensors")
     with pytest.raises(InvalidInputError, match="sha256"):
-        digits_cnn.load(None, "cpu")
+        digits_cnn.load(Loading())
     (tmp_path / "digits-cnn.safetensors").unlink()
     with pytest.raises(MissingDataError, match=r"digits-cnn\.safetensors"):
-        digits_cnn.load(None, "cpu")
+        digits_cnn.load(Loading())
 
 
 def test_weights_of_another_classifier_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="does not hold this network's weights"):
-        digits_cnn.load(mnist_cnn.WEIGHTS, "cpu")
+        digits_cnn.load(Loading(mnist_cnn.WEIGHTS))
+
+
+def test_nan_weights_of_a_classifier_are_refused(tmp_path: Path) -> None:
+    weights = safetensors.torch.load_file(digits_cnn.WEIGHTS)
+    weights["classify.bias"][3] = float("nan")
+    safetensors.torch.save_file(weights, tmp_path / "nan.safetensors")
+    with pytest.raises(InvalidInputError, match=r"nan\.safetensors has NaN or infinite values in classify\.bias"):
+        digits_cnn.load(Loading(tmp_path / "nan.safetensors"))
 
 
 def small_digits() -> LoadedDataset:
@@ -178,7 +302,7 @@ def test_training_writes_weights_that_load_and_repeat(tmp_path: Path) -> None:
     assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
     facts = classifier.facts(tmp_path / "one.safetensors")
     assert facts["test_accuracy"] > 0.9
-    assert facts["weights_sha256"] == digits_cnn.load(tmp_path / "one.safetensors", "cpu").weights_hash
+    assert facts["weights_sha256"] == digits_cnn.load(Loading(tmp_path / "one.safetensors")).weights_hash
     assert (facts["train_count"], facts["command"], len(said)) == (640, "by hand", 26)
 
 
@@ -202,7 +326,7 @@ def test_the_command_trains_on_digits(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "argv", ["digits_cnn", "--out", str(tmp_path / "w.safetensors")])
     digits_cnn.main()
     assert classifier.facts(tmp_path / "w.safetensors")["train_hash"] == digits().train.hash
-    assert digits_cnn.load(tmp_path / "w.safetensors", "cpu").weights_hash == file_digest(tmp_path / "w.safetensors")
+    assert digits_cnn.load(Loading(tmp_path / "w.safetensors")).weights_hash == file_digest(tmp_path / "w.safetensors")
 
 
 def test_the_command_for_mnist_reads_the_root_that_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 FLOORS: list[set[str]] = [
     {"errors", "files", "registry", "rng", "record", "clock", "environment"},
-    {"variant", "dataset", "extractor", "metric", "losses", "penalties", "nets", "images", "idx", "mixture", "channels", "picture"},
-    {"variants", "datasets", "extractors", "metrics", "generator", "stack", "checkpoint"},
+    {"variant", "dataset", "extractor", "metric", "losses", "penalties", "nets", "images", "idx", "mixture", "channels", "picture"}
+    | {"weights", "resize", "kernels", "projections", "class_scores", "frechet", "extrapolation"}
+    | {"distances", "neighbours", "cells"},
+    {"variants", "datasets", "extractors", "metrics", "generator", "stack", "checkpoint", "cache", "find_extractor"},
     {"train", "sources", "score"},
-    {"harness", "leaderboard"},
+    {"harness", "leaderboard", "audit"},
     {"cli"},
     {"__main__"},
 ]
@@ -26,6 +28,11 @@ NEIGHBOURS = {
     ("registry", "errors"),
     ("files", "errors"),
     ("environment", "record"),
+    ("neighbours", "distances"),  # who is near whom is read off distances,
+    ("neighbours", "extractor"),  # where the reference is features and no statistics
+    ("frechet", "extractor"),  # a Gaussian is fitted to features or given as statistics
+    ("extrapolation", "metric"),  # an intercept and its error are a metric's value
+    ("score", "sources"),  # scores are of samples: it reads their type
 }
 
 

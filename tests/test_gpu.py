@@ -9,12 +9,12 @@ from rich.console import Console
 
 from ganbench import registry
 from ganbench.dataset import Location, load_dataset
+from ganbench.extractor import Loading
+from ganbench.find_extractor import find_extractor
 from ganbench.harness.harness import prepare, run_suite
 from ganbench.harness.plan import Setting
 from ganbench.harness.suite import parse_suite
 from ganbench.harness.workers import Crew
-from ganbench.registry import find
-from ganbench.score import extract_all
 from ganbench.stack import evaluate
 from ganbench.train import Training
 from ganbench.variant import Control, Space
@@ -45,7 +45,7 @@ def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
 @pytest.mark.parametrize(("extractor", "dataset"), [("points", "ring-8"), ("digits-cnn", "digits")])
 def test_features_agree_with_the_cpu(extractor: str, dataset: str) -> None:
     items = load_dataset(dataset, Location()).test.items[:300]
-    ours, theirs = (extract_all(find("extractors", extractor).load().load(None, where), items) for where in ("cuda", "cpu"))
+    ours, theirs = (find_extractor(extractor).load(Loading(device=where)).extract(items) for where in ("cuda", "cpu"))
     torch.testing.assert_close(ours.features, theirs.features, rtol=1e-9, atol=1e-9)  # both in float64
 
 

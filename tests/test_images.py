@@ -16,15 +16,14 @@ from PIL import Image
 from small_data import image_bytes, random_images, write_files
 
 from ganbench.errors import GanbenchError, InvalidInputError, MissingDataError, UsageError
-from ganbench.images import ImageFile, list_folder, open_zip, read_images
+from ganbench.images.listing import list_folder, list_zip
+from ganbench.images.pixels import ImageFile
+from ganbench.images.scan import read_images
 
 
 def read(path: Path) -> np.ndarray:
     """All images of a folder or zip, as (N, C, H, W)."""
-    if path.suffix != ".zip":
-        return read_images(list_folder(path)).numpy()
-    with open_zip(path) as files:
-        return read_images(files).numpy()
+    return read_images(list_zip(path) if path.suffix == ".zip" else list_folder(path)).numpy()
 
 
 def read_bytes(*contents: bytes) -> np.ndarray:
@@ -181,8 +180,8 @@ def test_places_that_are_not_there(tmp_path: Path) -> None:
         with pytest.raises(kind, match=path.name):
             list_folder(path)
     for path, kind in ((tmp_path / "none", MissingDataError), (tmp_path, UsageError)):
-        with pytest.raises(kind, match=path.name), open_zip(path):
-            pass
+        with pytest.raises(kind, match=path.name):
+            list_zip(path)
 
 
 def test_links(tmp_path: Path) -> None:
@@ -233,7 +232,7 @@ def test_a_zip_entry_made_to_fill_the_memory(tmp_path: Path, monkeypatch: pytest
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.bmp", bytes(10_000_000))
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr("ganbench.images.LARGEST_FILE", 1_000_000)
+    monkeypatch.setattr("ganbench.images.listing.LARGEST_FILE", 1_000_000)
     with pytest.raises(InvalidInputError, match=r"a\.bmp in .* unpacks to 10,000,000 bytes"):
         read(path)
 

@@ -7,12 +7,13 @@ import pytest
 import scipy.linalg
 import torch
 from torch import Tensor
-from torch_fidelity import metric_fid, metric_isc, metric_kid
+from torch_fidelity import metric_fid, metric_isc
 
+from ganbench import class_scores, extractor
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.extractor import Features, Statistics
 from ganbench.metric import Evidence
-from ganbench.metrics import fd, inception_score, kid
+from ganbench.metrics import fd, inception_score
 
 SMOOTH = 1e-12  # relative: a few hundred float64 operations
 
@@ -131,7 +132,7 @@ def test_fd_refuses_features_whose_products_overflow() -> None:
 def test_fd_reads_rows_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = normal(50, 4), normal(70, 4, seed=1)
     whole = distance(x, y)
-    monkeypatch.setattr(fd, "BLOCK", 7)
+    monkeypatch.setattr(extractor, "BLOCK", 7)
     assert distance(x, y) == pytest.approx(whole, rel=SMOOTH)
 
 
@@ -159,56 +160,6 @@ def test_fd_refuses_statistics_that_are_no_covariance_of_these_features(statisti
         fd.compute(Evidence(statistics, Features(normal(10, 3))))
 
 
-# --- KID
-
-
-def brute_mmd(x: Tensor, y: Tensor) -> float:
-    def k(a: Tensor, b: Tensor) -> float:
-        return (sum(p * q for p, q in zip(a.tolist(), b.tolist(), strict=True)) / len(a) + 1) ** 3
-
-    n = len(x)
-    pairs = [(i, j) for i in range(n) for j in range(n)]
-    within = sum(k(x[i], x[j]) + k(y[i], y[j]) for i, j in pairs if i != j) / (n * (n - 1))
-    return within - 2 * sum(k(x[i], y[j]) for i, j in pairs) / n**2
-
-
-def test_kid_is_the_double_loop_where_the_subset_is_everything() -> None:
-    x, y = normal(9, 4), normal(9, 4, seed=1) + 0.5
-    value = kid.compute(evidence(x, y))
-    assert value.value == pytest.approx(brute_mmd(y, x), rel=1e-11)
-    assert (value.error, value.conventions) == (None, {"subset_size": 9, "subsets": 1})
-
-
-def test_kid_is_unbiased() -> None:
-    """Over all pairs of 2-subsets of two sets of 5, the estimates average to the estimate without bias on the whole sets.
-
-    The cross term's mean over subsets is that over all pairs, and the term within runs over all pairs of different rows.
-    """
-    x, y = normal(5, 3), normal(5, 3, seed=1) + 1
-    pairs = [torch.tensor([i, j]) for i in range(5) for j in range(i)]
-    estimates = [kid.squared_mmd(x[a], y[b]).item() for a in pairs for b in pairs]
-    assert np.mean(estimates) == pytest.approx(brute_mmd(x, y), rel=1e-11)
-
-
-@pytest.mark.parametrize(("n", "m", "size"), [(110, 150, 100), (60, 90, 60), (90, 60, 60)])
-def test_kid_agrees_with_torch_fidelity(n: int, m: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With subsets of at most 100 on both sides, for torch-fidelity takes half a minute at 1000."""
-    assert (kid.METRIC.conventions["subset_size"], kid.METRIC.conventions["subsets"], kid.SUBSET_SIZE) == (1000, 100, 1000)
-    monkeypatch.setattr(kid, "SUBSET_SIZE", 100)
-    samples, reference = normal(n, 6), normal(m, 6, seed=1) * 1.1
-    theirs = metric_kid.kid_features_to_metric(samples, reference, kid_subset_size=size, verbose=False)
-    ours = kid.compute(evidence(reference, samples))
-    assert ours.value == pytest.approx(theirs[metric_kid.KEY_METRIC_KID_MEAN], abs=1e-12)  # kernels near 1, summed in another order
-    assert ours.error == pytest.approx(theirs[metric_kid.KEY_METRIC_KID_STD], abs=1e-12)
-    assert ours.conventions == {"subset_size": size}
-    assert ours.error_kind == f"std over 100 subsets of {size}, ddof 0"
-
-
-def test_kid_refuses_statistics() -> None:
-    with pytest.raises(UsageError, match="FID statistics"):
-        kid.compute(Evidence(Statistics(torch.zeros(3), torch.eye(3)), Features(normal(10, 3))))
-
-
 # --- Inception Score
 
 
@@ -223,7 +174,7 @@ def test_is_of_equal_probabilities_is_one() -> None:
 
 def test_is_of_sure_and_balanced_classes_is_their_number() -> None:
     """Logits of 1e4 are sure to the last bit. Splits are drawn, so that they are balanced only on average: one split is scored."""
-    assert inception_score.score(1e4 * torch.eye(6, dtype=torch.float64).repeat(4, 1)).item() == pytest.approx(6, rel=SMOOTH)
+    assert class_scores.inception_score(1e4 * torch.eye(6, dtype=torch.float64).repeat(4, 1)) == pytest.approx(6, rel=SMOOTH)
     assert inception(1e4 * torch.eye(6).repeat(100, 1))[0] == pytest.approx(6, rel=0.1)  # 60 a split: about 6 (1 - 5 / 120)
 
 

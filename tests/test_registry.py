@@ -87,3 +87,12 @@ def test_every_entry_loads_under_its_name(kind: str) -> None:
         assert name == name.lower()
         assert " " not in name
         assert entry.doc, f"{entry.path} has no docstring"
+
+
+def test_a_fact_may_be_a_constant_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        'PAPER = "a paper"\nNEEDS = ("reference",)\nFIRST = make(name="first", paper=PAPER, needs=NEEDS, other=elsewhere)\n'
+    )
+    (entry,) = registry.scan_file("metrics", path)
+    assert entry.facts == {"name": "first", "paper": "a paper", "needs": ("reference",)}

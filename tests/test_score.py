@@ -10,18 +10,20 @@ from torch import Tensor
 from ganbench import registry
 from ganbench.dataset import ClassModes, LoadedDataset, Location, Modes, PointModes, load_dataset
 from ganbench.errors import InvalidInputError, UsageError
-from ganbench.extractor import Extractor, Features, LoadedExtractor, Statistics
+from ganbench.extractor import Extractor, Features, LoadedExtractor, Loading, Statistics
 from ganbench.metric import Evidence, Metric, Value
 from ganbench.metrics import fd, kid
-from ganbench.record import Sampled
-from ganbench.score import Reference, Scored, choose_metrics, extract_all, score
+from ganbench.score.choose import Given, choose_metrics
+from ganbench.score.score import Asked, Comparison, Scored, score
+from ganbench.score.side import Pass, Side, read_side, side_of_statistics
+from ganbench.sources.samples import StoredStatistics, in_memory
 
 SQUARE = PointModes(centres=((0.0, 0.0), (4.0, 0.0)), sigma=1.0)
 
 
 @functools.cache
 def extractor(name: str) -> LoadedExtractor:
-    loaded: LoadedExtractor = registry.find("extractors", name).load().load(None, "cpu")
+    loaded: LoadedExtractor = registry.find("extractors", name).load().load(Loading())
     return loaded
 
 
@@ -39,14 +41,20 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def facts(source: str, items: Tensor) -> Sampled:
-    return Sampled(source=source, count=len(items), hash="00" * 32)
+def side(items: Tensor, by: LoadedExtractor, source: str = "made") -> Side:
+    return read_side(in_memory(source, items), [by], Pass())
+
+
+def features(items: Tensor, by: LoadedExtractor, batch_size: int = 256) -> Features:
+    found = read_side(in_memory("made", items), [by], Pass(batch_size)).features[by.name]
+    assert isinstance(found, Features)
+    return found
 
 
 def scored(samples: Tensor, real: Tensor, by: LoadedExtractor, names: list[str], modes: Modes | None = None) -> Scored:
     metrics = [registry.find("metrics", name).load() for name in names]
-    reference = Reference(facts("real", real), extract_all(by, real), "made-data")
-    return score(samples, facts("samples", samples), reference, by, metrics, modes)
+    compared = Comparison(side(samples, by, "samples"), side(real, by, "real"), "made-data", modes)
+    return score(compared, [Asked(by, metrics)])
 
 
 # --- extraction
@@ -55,14 +63,14 @@ def scored(samples: Tensor, real: Tensor, by: LoadedExtractor, names: list[str],
 @pytest.mark.parametrize("batch_size", [1, 7, 8, 256])
 def test_the_batch_size_changes_nothing_and_no_item_is_lost(batch_size: int) -> None:
     items = normal(23, 2)
-    found = extract_all(made(), items, batch_size).features
+    found = features(items, made(), batch_size).features
     assert torch.equal(found[:, 0], items[:, 0] + 3 * items[:, 1])
 
 
 @pytest.mark.parametrize("batch_size", [1, 37, 100])
 def test_the_batch_size_changes_a_networks_features_by_rounding_only(batch_size: int) -> None:
     items = load_dataset("digits", Location()).test.items[:100]
-    whole, parts = extract_all(extractor("digits-cnn"), items, 100), extract_all(extractor("digits-cnn"), items, batch_size)
+    whole, parts = features(items, extractor("digits-cnn"), 100), features(items, extractor("digits-cnn"), batch_size)
     torch.testing.assert_close(parts.features, whole.features, rtol=1e-12, atol=1e-12)  # float64, some hundred terms near 1
     torch.testing.assert_close(parts.logits, whole.logits, rtol=1e-12, atol=1e-12)
 
@@ -70,7 +78,7 @@ def test_the_batch_size_changes_a_networks_features_by_rounding_only(batch_size:
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_samples_are_refused(count: int) -> None:
     with pytest.raises(InvalidInputError, match=f"There are {count} samples"):
-        extract_all(made(), normal(count, 2))
+        features(normal(count, 2), made())
 
 
 def test_features_that_are_not_finite_are_counted_over_all_batches() -> None:
@@ -78,13 +86,13 @@ def test_features_that_are_not_finite_are_counted_over_all_batches() -> None:
     items[11] = math.nan
     items[27] = math.inf
     with pytest.raises(InvalidInputError, match="in 2 of 30 rows, first in row 11 "):
-        extract_all(made(), items, 10)
+        features(items, made(), 10)
 
 
 def test_an_extractor_that_loses_rows_is_found_out() -> None:
     loses = LoadedExtractor("loses", 1, lambda batch: Features(batch[1:]), "none")
-    with pytest.raises(InvalidInputError, match="28 rows of features for 30 items"):
-        extract_all(loses, normal(30, 2), 15)
+    with pytest.raises(InvalidInputError, match="14 rows of features for 15 items"):
+        features(normal(30, 2), loses, 15)
 
 
 # --- scores and their protocol
@@ -94,7 +102,7 @@ def test_scores_carry_what_was_measured_and_how() -> None:
     real, samples = normal(50, 2), normal(40, 2, seed=1) + 0.2
     result = scored(samples, real, made(), ["fd", "kid"])
     assert list(result.scores) == ["fd-made", "kid-made"]
-    evidence = Evidence(extract_all(made(), real), extract_all(made(), samples))
+    evidence = Evidence(features(real, made()), features(samples, made()))
     expected = kid.compute(evidence)
     assert result.scores["fd-made"].value == fd.compute(evidence).value
     assert result.scores["fd-made"].better == "lower"
@@ -107,7 +115,7 @@ def test_scores_carry_what_was_measured_and_how() -> None:
     assert protocol.extractor == {"name": "made", "version": 3, "weights_hash": "ab" * 32, "resize": "by hand"}
     assert protocol.metrics["fd-made"] == {"name": "fd", "version": 1, **fd.METRIC.conventions}
     assert protocol.metrics["kid-made"]["subset_size"] == 40  # of the smaller set, not the metric's 1000
-    assert protocol.notes == ["made by hand."]
+    assert protocol.notes[0] == "made by hand."
 
 
 def test_the_key_of_a_protocol_tells_subset_sizes_apart() -> None:
@@ -124,20 +132,20 @@ def test_few_samples_are_noted() -> None:
     assert list(result.scores) == ["fid", "is", "kid"]
     assert result.protocol.notes[1].startswith("fid: fewer samples than features: the covariance of the samples")
     assert result.protocol.notes[2].startswith("fid: fewer than 10,000 samples (20)")
-    assert len(result.protocol.notes) == 3
+    assert result.protocol.notes[3].startswith("the sides differ in number (20 samples, 40 in the reference)")
+    assert len(result.protocol.notes) == 4
 
 
 def test_a_metric_that_gives_no_number_is_no_score() -> None:
     broken = Metric("broken", 1, "lower", (), "none", lambda _: Value(math.nan))
     real = normal(5, 2)
-    reference = Reference(facts("real", real), extract_all(made(), real), "made-data")
     with pytest.raises(InvalidInputError, match="broken gives nan"):
-        score(real, facts("real", real), reference, made(), [broken], None)
+        score(Comparison(side(real, made()), side(real, made()), "made-data"), [Asked(made(), [broken])])
 
 
 def test_samples_of_another_shape_than_the_reference_are_refused() -> None:
     images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
-    with pytest.raises(InvalidInputError, match="96 features and the reference has 32"):
+    with pytest.raises(InvalidInputError, match="96 features and the reference 32"):
         scored(images, images[:, :1], extractor("digits-cnn"), ["fd"])
 
 
@@ -151,8 +159,9 @@ def test_points_and_their_modes_are_scored() -> None:
 def test_fid_statistics_are_a_reference() -> None:
     real, samples = normal(60, 2).double(), normal(50, 2, seed=1)
     points = extractor("points")
-    statistics = Reference(facts("file", real), Statistics(real.mean(0), torch.cov(real.T)), "made-data")
-    result = score(samples, facts("samples", samples), statistics, points, [fd.METRIC], None)
+    stored = StoredStatistics("file", Statistics(real.mean(0), torch.cov(real.T)), "00" * 32)
+    compared = Comparison(side(samples, points), side_of_statistics(stored, ["points"]), "made-data")
+    result = score(compared, [Asked(points, [fd.METRIC])])
     expected = scored(samples, real.float(), points, ["fd"]).scores["fd-points"].value
     assert result.scores["fd-points"].value == pytest.approx(expected, rel=1e-10)
 
@@ -177,7 +186,7 @@ def test_real_digits_are_nearer_to_digits_than_noise_is() -> None:
 
 def pick(names: list[str], by: str, modes: Modes | None = None, *, statistics: bool = False) -> list[str]:
     found: Extractor = registry.find("extractors", by).load()
-    return [metric.name for metric in choose_metrics(names, found, modes, dataset="made-data", statistics=statistics)]
+    return [metric.name for metric in choose_metrics(names, found, Given(modes, "made-data", statistics=statistics))]
 
 
 def test_metrics_are_found_by_name_each_once_in_order() -> None:

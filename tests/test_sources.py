@@ -13,7 +13,8 @@ from ganbench import registry
 from ganbench.dataset import Location, Part, load_dataset
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError
 from ganbench.generator import save_generator
-from ganbench.sources import Samples, open_samples
+from ganbench.sources.open import open_samples
+from ganbench.sources.samples import Reading, Samples
 from ganbench.variant import Recipe, Space
 
 IMAGES = random_images(20)  # (N, H, W, C)
@@ -21,7 +22,7 @@ CHANNELS_FIRST = torch.from_numpy(IMAGES.transpose(0, 3, 1, 2).copy())
 
 
 def opened(reference: object, count: int | None = None, **options: Any) -> Samples:
-    return open_samples(str(reference), Location(), **{"count": count, "seed": 0, **options})
+    return open_samples(str(reference), Location(), Reading(count, **options))
 
 
 def image_files(count: int = 20) -> dict[str, bytes]:

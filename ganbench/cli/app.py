@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import ganbench
-from ganbench.cli import listing, running, scoring, tables
+from ganbench.cli import auditing, listing, running, scoring, tables
 from ganbench.cli.console import err
 from ganbench.errors import GanbenchError, MissingDataError
 
@@ -27,6 +27,8 @@ app = typer.Typer(
 app.command()(running.demo)
 app.command()(running.run)
 app.command()(scoring.score)
+app.command()(scoring.cache)
+app.command()(auditing.audit)
 app.command()(tables.table)
 app.command(name="list")(listing.list_entries)
 app.command()(listing.doctor)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,6 +25,31 @@ def print_json(document: Any) -> None:
 def names(text: str | None) -> list[str] | None:
     """`a,b, c` as a list; None where nothing was given."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A report of (what, done, total) on stderr: one live line on a terminal, elsewhere a plain line every ten seconds.
+
+    A total of 0 means that it is not known.
+    """
+    shown_at = time.monotonic()
+    if err.is_terminal:
+        with err.status("starting") as status:
+            yield lambda what, done, total: status.update(_standing(what, done, total))
+        return
+
+    def plain(what: str, done: int, total: int) -> None:
+        nonlocal shown_at
+        if time.monotonic() - shown_at > 10:
+            shown_at = time.monotonic()
+            err.print(_standing(what, done, total), highlight=False, soft_wrap=True, markup=False)
+
+    yield plain
+
+
+def _standing(what: str, done: int, total: int) -> str:
+    return f"{what}: {done:,} of {total:,} ({100 * done // total} %)" if total else what
 
 
 def show_tables(tables: Sequence[Table]) -> None:

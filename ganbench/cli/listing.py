@@ -27,7 +27,7 @@ class Kind(enum.StrEnum):
 SHOWN = {
     "variants": ("name", "family", "paper"),
     "datasets": ("name", "licence", "source"),
-    "metrics": ("name", "better", "paper"),
+    "metrics": ("name", "better", "needs", "paper"),
     "extractors": ("name", "version", "paper"),
     "suites": ("name", "description", "datasets"),
 }
@@ -49,9 +49,13 @@ def list_entries(
     for column in SHOWN[kind.value]:
         table.add_column(column, no_wrap=column == "name")
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in SHOWN[kind.value]))
+        table.add_row(*(_shown(row.get(column, "")) for column in SHOWN[kind.value]))
     out = Console()
     out.print(table) if out.is_terminal else Console(width=200).print(table)
+
+
+def _shown(fact: Any) -> str:
+    return ", ".join(fact) if isinstance(fact, list | tuple) else str(fact)
 
 
 def _entries(kind: str) -> list[dict[str, Any]]:

@@ -1,13 +1,14 @@
 """A folder of images, named `folder:PATH`: a data set of the user's own.
 
-Folders train and test in it are its parts, and the folders under those its classes; see ganbench/images.py for how an image is
-read and how images without such folders are split.
+Folders train and test in it are its parts, and the folders under those its classes; see ganbench/images/ for how an image is read
+and how images without such folders are split.
 """
 
 from pathlib import Path
 
 from ganbench.dataset import Dataset, LoadedDataset, Location, Part
-from ganbench.images import list_folder, read_parts
+from ganbench.images.listing import list_folder
+from ganbench.images.parts import read_parts
 
 
 def load(location: Location) -> LoadedDataset:

@@ -1,20 +1,20 @@
 """A zip archive of images, named `zip:PATH`: a data set of the user's own.
 
-Folders train and test in it are its parts, and the folders under those its classes; see ganbench/images.py for how an image is
-read and how images without such folders are split.
+Folders train and test in it are its parts, and the folders under those its classes; see ganbench/images/ for how an image is read
+and how images without such folders are split.
 """
 
 from pathlib import Path
 
 from ganbench.dataset import Dataset, LoadedDataset, Location, Part
-from ganbench.images import open_zip, read_parts
+from ganbench.images.listing import list_zip
+from ganbench.images.parts import read_parts
 
 
 def load(location: Location) -> LoadedDataset:
     """The images of `location.path` (N, C, H, W), C 1 or 3, with their classes where the folders tell them."""
     path = Path(location.path or "").expanduser()
-    with open_zip(path) as files:
-        parts = read_parts(path, files)
+    parts = read_parts(path, list_zip(path))
     train, test = Part("train", parts.train, parts.train_labels), Part("test", parts.test, parts.test_labels)
     return LoadedDataset(f"zip:{location.path}", train, test, classes=parts.classes)
 

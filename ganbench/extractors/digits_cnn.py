@@ -6,15 +6,13 @@ seed and the command. An image of several channels gives 32 features and 10 logi
     python -m ganbench.extractors.digits_cnn --out digits-cnn.safetensors
 """
 
-import argparse
 import functools
-import sys
 from pathlib import Path
 
 from torch import Tensor
 
 from ganbench.dataset import Location, load_dataset
-from ganbench.extractor import Extractor, Features, LoadedExtractor
+from ganbench.extractor import Extractor, Features, LoadedExtractor, Loading
 from ganbench.nets import classifier
 
 NAME = "digits-cnn"
@@ -33,12 +31,11 @@ def extract(network: classifier.Classifier, device: str, images: Tensor) -> Feat
     return Features(*classifier.describe(network, NAME, images, device))
 
 
-def load(weights: Path | None, device: str) -> LoadedExtractor:
+def load(how: Loading) -> LoadedExtractor:
     """The extractor with the package's weights, checked against their sha256, or with a file that the training command wrote."""
-    sha256 = classifier.facts(WEIGHTS)["weights_sha256"] if weights is None else None
-    network, found = classifier.load(build, weights or WEIGHTS, sha256, device)
+    network, found = classifier.load_shipped(build, WEIGHTS, how.weights, how.device)
     return LoadedExtractor(
-        NAME, 1, functools.partial(extract, network, device), resize="none: 8x8, each channel by itself", weights_hash=found
+        NAME, 1, functools.partial(extract, network, how.device), resize="none: 8x8, each channel by itself", weights_hash=found
     )
 
 
@@ -54,11 +51,9 @@ EXTRACTOR = Extractor(
 
 def main() -> None:
     """Train the classifier and write its weights with their JSON."""
-    parser = argparse.ArgumentParser(prog="python -m ganbench.extractors.digits_cnn", description=main.__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    options = parser.parse_args()
+    options = classifier.command_options(COMMAND)
     data = load_dataset("digits", Location())
-    classifier.train_and_save(build, data, TRAINING, options.out, COMMAND, functools.partial(print, file=sys.stderr))
+    classifier.train_and_save(build, data, TRAINING, options.out, COMMAND, classifier.to_stderr)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ training part's hash, the seed and the command. To train it again:
     python -m ganbench.extractors.mnist_cnn --data-root DIR --out mnist-cnn.safetensors
 """
 
-import argparse
 import functools
-import sys
 from pathlib import Path
 
 from torch import Tensor
 
 from ganbench.dataset import Location, load_dataset
-from ganbench.extractor import Extractor, Features, LoadedExtractor
+from ganbench.extractor import Extractor, Features, LoadedExtractor, Loading
 from ganbench.nets import classifier
 
 NAME = "mnist-cnn"
@@ -34,12 +32,11 @@ def extract(network: classifier.Classifier, device: str, images: Tensor) -> Feat
     return Features(*classifier.describe(network, NAME, images, device))
 
 
-def load(weights: Path | None, device: str) -> LoadedExtractor:
+def load(how: Loading) -> LoadedExtractor:
     """The extractor with the package's weights, checked against their sha256, or with a file that the training command wrote."""
-    sha256 = classifier.facts(WEIGHTS)["weights_sha256"] if weights is None else None
-    network, found = classifier.load(build, weights or WEIGHTS, sha256, device)
+    network, found = classifier.load_shipped(build, WEIGHTS, how.weights, how.device)
     return LoadedExtractor(
-        NAME, 1, functools.partial(extract, network, device), resize="none: 28x28, each channel by itself", weights_hash=found
+        NAME, 1, functools.partial(extract, network, how.device), resize="none: 28x28, each channel by itself", weights_hash=found
     )
 
 
@@ -55,12 +52,9 @@ EXTRACTOR = Extractor(
 
 def main() -> None:
     """Train the classifier and write its weights with their JSON."""
-    parser = argparse.ArgumentParser(prog="python -m ganbench.extractors.mnist_cnn", description=main.__doc__)
-    parser.add_argument("--data-root", type=Path, required=True, help="folder that holds MNIST, as torchvision lays it out")
-    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    options = parser.parse_args()
+    options = classifier.command_options(COMMAND)
     data = load_dataset("mnist", Location(root=options.data_root))
-    classifier.train_and_save(build, data, TRAINING, options.out, COMMAND, functools.partial(print, file=sys.stderr))
+    classifier.train_and_save(build, data, TRAINING, options.out, COMMAND, classifier.to_stderr)
 
 
 if __name__ == "__main__":

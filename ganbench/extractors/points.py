@@ -1,11 +1,9 @@
 """Points are their own features: no network, no weights."""
 
-from pathlib import Path
-
 from torch import Tensor
 
 from ganbench.errors import UsageError
-from ganbench.extractor import Extractor, Features, LoadedExtractor
+from ganbench.extractor import Extractor, Features, LoadedExtractor, Loading
 
 
 def extract(points: Tensor) -> Features:
@@ -17,10 +15,10 @@ def extract(points: Tensor) -> Features:
     return Features(points.double())
 
 
-def load(weights: Path | None, device: str) -> LoadedExtractor:
+def load(how: Loading) -> LoadedExtractor:
     """The extractor; the device does not matter. Raises UsageError when weights are named, for there are none."""
-    if weights is not None:
-        raise UsageError(f"The extractor points has no weights; leave out {weights}.")
+    if how.weights is not None:
+        raise UsageError(f"The extractor points has no weights; leave out {how.weights}.")
     return LoadedExtractor(name="points", version=1, extract=extract, resize="none")
 
 

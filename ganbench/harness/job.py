@@ -17,15 +17,14 @@ from ganbench.clock import Stopwatch, utc_now
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
 from ganbench.generator import NotFiniteError, draw_samples, save_generator
-from ganbench.harness.plan import Job, Setting
+from ganbench.harness.plan import Job, Setting, job_metrics
 from ganbench.harness.progress import Reporter
-from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, reference_of
+from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, real_side
 from ganbench.harness.run import Outcome, Run
 from ganbench.picture import save_picture
 from ganbench.record import Evaluation, Timing
 from ganbench.registry import find
 from ganbench.rng import stream
-from ganbench.score import choose_metrics
 from ganbench.train import Training
 from ganbench.variant import Control, Recipe, Variant
 
@@ -50,9 +49,11 @@ def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[]
     report.say("loading", steps=job.steps)
     dataset = cached_dataset(job.dataset, setting.location)
     extractor = cached_extractor(job.extractor, setting.weights, setting.device)
-    metrics = choose_metrics(list(job.metrics), find("extractors", job.extractor).load(), dataset.modes)
-    reference = reference_of(dataset, extractor, setting.out / "cache")
-    run = Run(job, setting, dataset, extractor, metrics, reference, report, still_wanted)
+    metrics = job_metrics(job, dataset)
+    reference, held_out = real_side(dataset, dataset.train, extractor, setting.out / "cache"), None
+    if any("held-out" in metric.needs for metric in metrics):
+        held_out = real_side(dataset, dataset.test, extractor, setting.out / "cache")
+    run = Run(job, setting, dataset, extractor, metrics, reference, held_out, report, still_wanted)
     picture = picture_reference(dataset, job.place(setting.out, "samples").parent)
     for seed in job.seeds:
         run.keep(seed, "reference", picture)

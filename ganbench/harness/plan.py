@@ -10,11 +10,13 @@ from typing import Any
 from ganbench.dataset import Dataset, LoadedDataset, Location
 from ganbench.errors import UsageError
 from ganbench.files import digest
+from ganbench.find_extractor import find_extractor
 from ganbench.harness.suite import DatasetPlan, Override, Suite
+from ganbench.metric import Metric
 from ganbench.record import Record, load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
-from ganbench.score import choose_metrics
+from ganbench.score.choose import Given, choose_metrics
 from ganbench.train import check_batch_size
 from ganbench.variant import Control, Recipe, Space, Variant
 
@@ -156,8 +158,14 @@ def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: Data
     )
 
 
+def job_metrics(job: Job, loaded: LoadedDataset) -> list[Metric]:
+    """The metrics of a job. Raises UsageError for one that its extractor, data or samples (without classes) do not serve."""
+    given = Given(loaded.modes, loaded.name, held_out=True, images=len(loaded.shape) == 3)
+    return choose_metrics(job.metrics, find_extractor(job.extractor), given)
+
+
 def _check(job: Job, loaded: LoadedDataset, variant: Variant | Control) -> None:
-    choose_metrics(list(job.metrics), find("extractors", job.extractor).load(), loaded.modes)
+    job_metrics(job, loaded)
     if isinstance(variant, Control):
         variant.draw(loaded, job.samples, stream(0, "check"))
     elif reason := variant.supports(Space(loaded.shape, loaded.classes)):

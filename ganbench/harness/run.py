@@ -14,14 +14,15 @@ from ganbench.clock import Stopwatch, utc_now
 from ganbench.dataset import Dataset, LoadedDataset, find_dataset
 from ganbench.environment import environment
 from ganbench.extractor import LoadedExtractor
-from ganbench.generator import quantisation_of
 from ganbench.harness.plan import Job, Setting
 from ganbench.harness.progress import Reporter
 from ganbench.metric import Metric
 from ganbench.picture import save_picture
-from ganbench.record import DatasetFacts, Evaluation, Record, Sampled, Timing, VariantFacts
+from ganbench.record import DatasetFacts, Evaluation, Record, Timing, VariantFacts
 from ganbench.registry import find
-from ganbench.score import Reference, Scored, score
+from ganbench.score.score import Asked, Comparison, Scored, score
+from ganbench.score.side import Pass, Side, read_side
+from ganbench.sources.samples import in_memory
 from ganbench.variant import Control
 
 Status = Literal["ok", "diverged", "failed"]
@@ -46,7 +47,8 @@ class Run:
     dataset: LoadedDataset
     extractor: LoadedExtractor
     metrics: list[Metric]
-    reference: Reference
+    reference: Side
+    held_out: Side | None
     report: Reporter
     still_wanted: Callable[[], None]
     evaluations: dict[int, list[Evaluation]] = field(default_factory=dict)
@@ -54,8 +56,10 @@ class Run:
 
     def score(self, items: Tensor, source: str) -> Scored:
         """Scores and protocol of one set of samples."""
-        sampled = Sampled(source=source, count=len(items), quantisation=quantisation_of(items))
-        return score(items, sampled, self.reference, self.extractor, self.metrics, self.dataset.modes)
+        images = any("images" in metric.needs for metric in self.metrics)
+        samples = read_side(in_memory(source, items), [self.extractor], Pass(), images=images)
+        compared = Comparison(samples, self.reference, self.dataset.name, self.dataset.modes, self.held_out)
+        return score(compared, [Asked(self.extractor, self.metrics)])
 
     def keep(self, seed: int, name: str, path: Path) -> None:
         """Note a file of a seed for its record, relative to the output folder."""

@@ -54,6 +54,6 @@ def _measure(column: Column) -> Measure:
 def meaning(label: str) -> str:
     """The first line that the metric of a score says of itself; "" for a metric that is not installed here."""
     entries = registry.entries("metrics").values()
-    known = {name: entry.doc for entry in entries for name in (entry.name, entry.facts.get("inception_name")) if name}
+    known = {name: entry.doc for entry in entries for name in (entry.name, entry.facts.get("field_name")) if name}
     names = [name for name in known if label == name or label.startswith(f"{name}-")]
     return known[max(names, key=len)].split("\n\n")[0] if names else ""

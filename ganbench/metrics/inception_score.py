@@ -7,25 +7,16 @@ splits and their standard deviation with ddof 0. With Inception the logits are t
 """
 
 import itertools
-import math
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from ganbench.class_scores import inception_score
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.metric import Evidence, Metric, Value
 
 SPLITS = 10
 SEED = 2020
-
-
-def score(logits: Tensor) -> Tensor:
-    """exp(E KL(p(y | x) || p(y))) of one split, logits (N, K) in float64: a scalar between 1 and K."""
-    log_p: Tensor = logits.log_softmax(dim=1)
-    log_marginal = log_p.logsumexp(dim=0) - math.log(len(logits))
-    divergences = (log_p.exp() * (log_p - log_marginal)).sum(dim=1)  # (N,)
-    return divergences.mean().exp()
 
 
 def compute(evidence: Evidence) -> Value:
@@ -43,10 +34,10 @@ def compute(evidence: Evidence) -> Value:
     count = len(logits)
     if count < SPLITS:
         raise InvalidInputError(f"is needs at least {SPLITS} samples, one a split, and there are {count}; give more.")
-    shuffled = logits[torch.from_numpy(np.random.RandomState(SEED).permutation(count))].double()
+    shuffled = torch.from_numpy(np.random.RandomState(SEED).permutation(count)).to(logits.device)
     bounds = [i * count // SPLITS for i in range(SPLITS + 1)]
-    scores = torch.stack([score(shuffled[start:end]) for start, end in itertools.pairwise(bounds)])
-    return Value(scores.mean().item(), scores.std(correction=0).item(), f"std over {SPLITS} splits, ddof 0")
+    scores = np.array([inception_score(logits, shuffled[start:end]) for start, end in itertools.pairwise(bounds)])
+    return Value(float(scores.mean()), float(scores.std()), f"std over {SPLITS} splits, ddof 0")
 
 
 METRIC = Metric(
@@ -57,5 +48,5 @@ METRIC = Metric(
     paper="Salimans et al. 2016, arXiv:1606.03498, section 4",
     compute=compute,
     conventions={"splits": SPLITS, "shuffle_seed": SEED},
-    inception_name="is",
+    field_name="is",
 )

@@ -6,7 +6,9 @@ a grey image by itself, as stacked MNIST is scored (Srivastava et al. 2017, arXi
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,13 +121,22 @@ def load(build: Callable[[], Classifier], path: Path, sha256: str | None, device
         raise InvalidInputError(f"{path} has sha256 {found}, not {sha256}: it was changed; install ganbench again.")
     network = build()
     try:
-        network.load_state_dict(safetensors.torch.load_file(path))
+        tensors = safetensors.torch.load_file(path)
+        network.load_state_dict(tensors)
     except (SafetensorError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InvalidInputError(
             f"{path} does not hold this network's weights ({first}); name the file that its training wrote."
         ) from None
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InvalidInputError(f"{path} has NaN or infinite values in {name}; name the file that its training wrote.")
     return network.to(device, torch.float64).requires_grad_(False).eval(), found
+
+
+def load_shipped(build: Callable[[], Classifier], shipped: Path, named: Path | None, device: str) -> tuple[Classifier, str]:
+    """`load` of the file that the user named, or of the one that ships, checked against the sha256 in the JSON beside it."""
+    return load(build, named or shipped, None if named else facts(shipped)["weights_sha256"], device)
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -163,6 +174,20 @@ def train_and_save(
     write_atomically(path, weights)
     write_atomically(path.with_suffix(".json"), json.dumps(described, indent=1) + "\n")
     report(f"accuracy {described['test_accuracy']:.4f} on {len(data.test)} held-out images; wrote {path}")
+
+
+def command_options(command: str) -> argparse.Namespace:
+    """The options of a training command as they were typed: `out`, and `data_root` where the command has it."""
+    parser = argparse.ArgumentParser(prog=command.partition(" --")[0], description="Train the classifier and write its weights.")
+    if "--data-root" in command:
+        parser.add_argument("--data-root", type=Path, required=True, help="folder that holds the data, as torchvision lays it out")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    return parser.parse_args()
+
+
+def to_stderr(line: str) -> None:
+    """What training reports, where a command's messages go."""
+    print(line, file=sys.stderr)
 
 
 def shifted(images: Tensor, most: int, draws: torch.Generator) -> Tensor:

@@ -1,0 +1,89 @@
+"""The training and the test part of a folder or archive of images, and their classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganbench.errors import InvalidInputError
+from ganbench.images.listing import list_folder, list_zip
+from ganbench.images.pixels import ImageFile
+from ganbench.images.scan import read_images
+from ganbench.images.tar import list_tar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TEST_FOLDERS = ("test", "val", "valid", "validation")  # the first that is there holds the test part
+LISTERS: dict[str, Callable[[Path], list[ImageFile]]] = {"folder": list_folder, "zip": list_zip, "tar": list_tar}
+
+
+@dataclass(frozen=True)
+class ImageParts:
+    """The training and the test part of a folder or archive of images; labels and classes are None where there are no classes."""
+
+    train: Tensor  # (N, C, H, W) uint8
+    test: Tensor
+    train_labels: Tensor | None  # (N,) int64
+    test_labels: Tensor | None
+    classes: int | None
+
+
+def part_folders(files: Sequence[ImageFile]) -> dict[str, list[ImageFile]]:
+    """The images under "train" and under "test" where the top level has both folders (val, valid or validation may stand for test).
+
+    Empty where it has not. Raises InvalidInputError for an image beside the two, which would belong to no part.
+    """
+    tops: dict[str, list[ImageFile]] = {}
+    for file in files:
+        tops.setdefault(file.path.parts[0].lower() if len(file.path.parts) > 1 else "", []).append(file)
+    test = next((name for name in TEST_FOLDERS if name in tops), None)
+    if "train" not in tops or test is None:
+        return {}
+    beside = [name for name in tops if name not in ("train", *TEST_FOLDERS)]
+    if beside:
+        raise InvalidInputError(f"{tops[beside[0]][0].shown} lies beside the folders train and {test}; move it into one of them.")
+    return {"train": tops["train"], "test": tops[test]}
+
+
+def class_numbers(files: Sequence[ImageFile], depth: int) -> tuple[list[int] | None, int | None]:
+    """The class of each file, and how many there are: the name of its folder `depth` below the top, numbered in sorted order.
+
+    (None, None) where a file has no such folder, or all have the same.
+    """
+    names = sorted({file.path.parts[depth] for file in files})
+    if len(names) < 2 or any(len(file.path.parts) < depth + 2 for file in files):
+        return None, None
+    number = {name: index for index, name in enumerate(names)}
+    return [number[file.path.parts[depth]] for file in files], len(names)
+
+
+def read_parts(path: Path, files: Sequence[ImageFile]) -> ImageParts:
+    """All images of the folder or archive `path`, in two parts, in memory.
+
+    The parts are the folders train and test (`part_folders`); where there are none, an image is in the test part when the sha256 of
+    its pixels is a multiple of 5, so that names do not matter and copies of an image stay together. Its class is the first
+    folder under the part, where every image has one and there are two or more. Raises as `read_images`, and where a part is empty.
+    """
+    import torch
+
+    folders = part_folders(files)
+    ordered = [*folders["train"], *folders["test"]] if folders else files
+    items = read_images(ordered)
+    train: slice | Tensor
+    test: slice | Tensor
+    if folders:
+        train, test = slice(len(folders["train"])), slice(len(folders["train"]), None)
+    else:
+        test = torch.tensor([int(hashlib.sha256(item.tobytes()).hexdigest(), 16) % 5 == 0 for item in items.numpy()])
+        train = ~test
+    if len(items[train]) == 0 or len(items[test]) == 0:
+        raise InvalidInputError(f"{path} has too few different images for two parts; add images, or make folders train and test.")
+    numbers, classes = class_numbers(ordered, depth=1 if folders else 0)
+    labels = None if numbers is None else torch.tensor(numbers)
+    return ImageParts(
+        items[train], items[test], None if labels is None else labels[train], None if labels is None else labels[test], classes
+    )

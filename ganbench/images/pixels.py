@@ -1,0 +1,109 @@
+"""One image file as uint8 pixels.
+
+How a pixel is read:
+- grey stays grey (modes 1, L, LA and 16-bit grey) when every image is grey; one colour image makes all of them RGB;
+- palettes, CMYK and the like become RGB as Pillow converts them;
+- transparency is composited on white;
+- 16-bit grey is divided by 257 and floored; of 16-bit colour Pillow gives the high byte;
+- the first frame of an animation counts; EXIF orientation is not applied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ganbench.errors import InvalidInputError
+
+PIXEL_RULE = 1  # the version of the rule above: it is part of what names a cached result
+# Pillow is asked for these formats only: others, such as EPS, start programs.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "TGA", "JPEG2000")
+LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000")  # WebP, TIFF and JPEG 2000 may be either; only these are counted as lossy
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image that is not read yet. `read` may be called from several threads."""
+
+    path: PurePosixPath  # below the folder or archive, less the outer folders that all images share
+    shown: str  # what an error calls it
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an image without decoding its pixels; `digest` is the sha256 of the file's bytes."""
+
+    width: int
+    height: int
+    grey: bool
+    lossy: bool
+    digest: str
+
+
+@contextlib.contextmanager
+def quiet_bombs() -> Iterator[None]:
+    """Keep Pillow's warning of large images off the screen: `read_header` and `decode` refuse them with an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def read_header(file: ImageFile, *, decode_too: bool = False) -> Header:
+    """The header of an image, and with `decode_too` whether all of it decodes.
+
+    Raises InvalidInputError that names the file when it cannot be read or unpacks to too many pixels.
+    """
+    with _opened(file) as (image, content):
+        grey, lossy = image.mode in GREY_MODES, image.format in LOSSY_FORMATS
+        header = Header(*image.size, grey, lossy, hashlib.sha256(content).hexdigest())
+        if decode_too:
+            image.load()
+    return header
+
+
+def decode(file: ImageFile) -> np.ndarray:
+    """The pixels of an image: (1, H, W) uint8 where it is grey, else (3, H, W). Raises as `read_header`."""
+    with _opened(file) as (image, _):
+        grey = image.mode in GREY_MODES
+        if image.mode.startswith("I"):
+            return (np.asarray(image).astype(np.int64) // 257).astype(np.uint8)[None]  # (1, H, W)
+        if image.has_transparency_data:
+            layer = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        if grey:
+            return np.asarray(image.convert("L"))[None]  # (1, H, W)
+        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)  # (3, H, W)
+
+
+@contextlib.contextmanager
+def _opened(file: ImageFile) -> Iterator[tuple[Image.Image, bytes]]:
+    """The image, whose pixels are not decoded yet, and the bytes of its file."""
+    try:
+        content = file.read()
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError
+            if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow gives a 16-bit PGM in mode I
+                raise InvalidInputError(f"{file.shown} has 32-bit pixels, whose range is not known; save it with 8 or 16 bits.")
+            yield image, content
+    except InvalidInputError:
+        raise
+    except Image.DecompressionBombError:
+        raise InvalidInputError(
+            f"{file.shown} would unpack to more than {Image.MAX_IMAGE_PIXELS:,} pixels; resize it or take it out."
+        ) from None
+    except Exception as error:  # a broken file makes Pillow's decoders raise almost anything
+        reason = "it is no image of a known format" if isinstance(error, UnidentifiedImageError) else error
+        raise InvalidInputError(
+            f"{file.shown} cannot be read ({reason}); copy it again or take it out (score --skip-bad leaves such images out)."
+        ) from None

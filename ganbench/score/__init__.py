@@ -1,0 +1,1 @@
+"""Samples to scores: one pass over each side, every metric on the same features, and how it was done."""

@@ -1,0 +1,1 @@
+"""Weights files of feature extractors, read with care."""
