@@ -13,7 +13,7 @@ from ganbench.errors import InvalidInputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK = 2048  # rows of features that are held in float64 at a time
+BLOCK = 512  # rows of features that are held in float64 at a time
 ROUNDING = 1e-3  # of the largest number of a covariance: what float32 may leave of asymmetry and of negative eigenvalues
 
 
@@ -132,16 +132,23 @@ def scatter(features: Tensor, centre: Tensor) -> Tensor:
     import torch
     from scipy.linalg import get_blas_funcs
 
-    total = torch.zeros(len(centre), len(centre), dtype=torch.float64, device=features.device)
+    width = len(centre)
+    total = torch.zeros(width, width, dtype=torch.float64, device=features.device)
     if features.device.type != "cpu":
         for block in features.split(BLOCK):
             centred = torch.sub(block, centre)  # (B, F) float64
             total.addmm_(centred.T, centred)
         return total
     syrk = get_blas_funcs("syrk", dtype=np.float64)  # one triangle is half of the work, and torch has no such product
+    buffer = torch.empty(min(BLOCK, len(features)), width, dtype=torch.float64)
     for block in features.split(BLOCK):
-        syrk(1.0, torch.sub(block, centre).numpy().T, beta=1.0, c=total.numpy().T, overwrite_c=True)
-    return total.tril() + total.tril(-1).T
+        centred = torch.sub(block, centre, out=buffer[: len(block)])
+        syrk(1.0, centred.numpy().T, beta=1.0, c=total.numpy().T, overwrite_c=True)
+    for start in range(0, width, BLOCK):  # the other triangle
+        stop = start + BLOCK
+        total[start:stop, start:stop] += total[start:stop, start:stop].tril(-1).T
+        total[start:stop, stop:] = total[stop:, start:stop].T
+    return total
 
 
 def _moments(features: Tensor) -> Statistics:

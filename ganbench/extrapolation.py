@@ -1,4 +1,4 @@
-"""Scores of an endless sample (Chong and Forsyth 2020, arXiv:1911.07023, section 3), which fd-infinity and is-infinity share.
+"""Scores of an endless sample (Chong and Forsyth 2020, arXiv:1911.07023), which fd-infinity and is-infinity share.
 
 FID and IS of N samples are off by about c / N. So the score is taken on 15 random subsets of growing size n, a straight line in
 1 / n is fitted by least squares, and its value at 1 / n = 0 is the score. Sizes are evenly spaced, the smallest 5,000, or a tenth
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ganbench.errors import InvalidInputError
+from ganbench.extractor import BLOCK
 from ganbench.metric import Value
 
 SIZES = 15
@@ -45,7 +46,8 @@ def extrapolate(name: str, samples: Tensor, score: Callable[[Tensor], float]) ->
     smallest = min(SMALLEST, count // 10)
     sizes = np.linspace(smallest, count, SIZES).astype(int).tolist()
     draws = np.random.RandomState(SEED)
-    order = samples.sum(dim=1, dtype=torch.float64).argsort(stable=True)
+    sums = torch.cat([block.sum(dim=1, dtype=torch.float64) for block in samples.split(BLOCK)])
+    order = sums.argsort(stable=True)
     scores = [score(order[torch.from_numpy(draws.choice(count, size, replace=False)).to(order.device)]) for size in sizes]
     intercept, error = line_at_zero([1 / size for size in sizes], scores)
     return Value(intercept, error, f"standard error of the intercept of a line through {SIZES} sizes", {"smallest_size": smallest})

@@ -128,7 +128,7 @@ def gaussian(side: Features | Statistics) -> Gaussian:
     """
     if isinstance(side, Statistics):
         covariance = side.covariance.double().cpu()
-        given = gaussian_of(side.mean.double().cpu(), (covariance + covariance.T) / 2)
+        given = gaussian_of(side.mean.double().cpu(), torch.add(covariance, covariance.T).div_(2))
         return given if _is_factored(given) else _without_negatives(given)
     if len(side) > FEW * side.width:
         return gaussian_of(side.moments.mean.cpu(), side.moments.covariance.cpu(), side.features)
@@ -211,6 +211,8 @@ def _error_of_roots(values: Tensor) -> float:
 
 def _is_factored(gaussian: Gaussian) -> bool:
     """Whether the Cholesky factor gives the covariance's diagonal: that of a matrix with negative eigenvalues does not."""
+    if gaussian.rank == len(gaussian.mean):
+        return True
     diagonal = gaussian.covariance.diagonal()[gaussian.cholesky.order]
     wrong = torch.from_numpy(np.square(np.tril(gaussian.cholesky.lower)).sum(axis=1)) - diagonal
     return bool(wrong.abs().max() <= 4 * len(diagonal) * EPSILON * diagonal.max())

@@ -31,6 +31,7 @@ NEIGHBOURS = {
     ("neighbours", "distances"),  # who is near whom is read off distances,
     ("neighbours", "extractor"),  # where the reference is features and no statistics
     ("frechet", "extractor"),  # a Gaussian is fitted to features or given as statistics
+    ("extrapolation", "extractor"),  # rows are read in the same blocks,
     ("extrapolation", "metric"),  # an intercept and its error are a metric's value
     ("score", "sources"),  # scores are of samples: it reads their type
 }

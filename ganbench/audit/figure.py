@@ -96,7 +96,7 @@ def _draw_cell(axes: Axes, column: int, row: int, metric: AuditedMetric, damage:
         worse = worsening([value for value in values if value is not None], metric)
         if worse:
             heights = [height(each) - row for each in worse]
-            axes.plot([left + place * step] * len(heights), heights, ".", color=colour, markersize=1.5, alpha=0.5)
+            axes.plot([left + place * step] * len(heights), heights, ".", color=colour, markersize=1.5, alpha=0.5, rasterized=True)
             line.append((left + place * step, height(statistics.median(worse)) - row))
     axes.plot(*zip(*line, strict=True), color=colour, linewidth=1)
 

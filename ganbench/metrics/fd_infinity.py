@@ -1,4 +1,4 @@
-"""Frechet distance of an endless sample: FD extrapolated in 1 / N (Chong and Forsyth 2020, arXiv:1911.07023, section 3).
+"""Frechet distance of an endless sample: FD extrapolated in 1 / N (Chong and Forsyth 2020, arXiv:1911.07023).
 
 FD of N samples is too high by about c / N, with a c that depends on the generator, so that FD at equal N may still rank two
 generators wrongly. The reference is as it is, and only the samples are extrapolated; how subsets are drawn and the line is fitted
@@ -45,7 +45,7 @@ METRIC = Metric(
     version=1,
     better="lower",
     needs=("reference",),
-    paper="Chong and Forsyth 2020, arXiv:1911.07023, section 3",
+    paper="Chong and Forsyth 2020, arXiv:1911.07023",
     compute=compute,
     conventions={"covariance": "N - 1", "precision": "float64", **CONVENTIONS},
     field_name="fid-infinity",

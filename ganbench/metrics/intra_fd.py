@@ -1,6 +1,6 @@
 """Intra-class Frechet distance: the mean over classes of the FD between samples and real data of a class.
 
-Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, section 4: "intra FID" in Inception's features.
+Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, section 5: "intra FID" in Inception's features.
 Unlike FD it sees a conditional generator that confuses classes, or repeats itself within one. Every class counts the same. Few
 samples a class bias each distance upwards, so that it compares only with others of as many samples a class.
 """
@@ -63,7 +63,7 @@ METRIC = Metric(
     version=1,
     better="lower",
     needs=("reference-features", "labels"),
-    paper="Miyato and Koyama 2018, arXiv:1802.05637, section 4",
+    paper="Miyato and Koyama 2018, arXiv:1802.05637, section 5",
     compute=compute,
     conventions={"covariance": "N - 1", "precision": "float64", "mean": "every class the same"},
     field_name="intra-fid",

@@ -1,4 +1,4 @@
-"""Inception Score of an endless sample: IS extrapolated in 1 / N (Chong and Forsyth 2020, arXiv:1911.07023, section 3).
+"""Inception Score of an endless sample: IS extrapolated in 1 / N (Chong and Forsyth 2020, arXiv:1911.07023).
 
 IS of N samples is too low by about c / N. Each subset's IS is taken as one split, unlike that of `is`; how subsets are drawn and
 the line is fitted stands in `ganbench.extrapolation`. It reads no real data.
@@ -31,7 +31,7 @@ METRIC = Metric(
     version=1,
     better="higher",
     needs=("logits",),
-    paper="Chong and Forsyth 2020, arXiv:1911.07023, section 3",
+    paper="Chong and Forsyth 2020, arXiv:1911.07023",
     compute=compute,
     conventions={"splits": 1, **CONVENTIONS},
     field_name="is-infinity",
