@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ganbench.errors import UsageError
 from ganbench.extractor import Features, LoadedExtractor, Statistics
-from ganbench.files import digest, write_atomically
+from ganbench.files import digest, writable_folder, write_atomically
 
 VERSION = 1  # of the layout and of the keys
+OWN = {  # the folders of a cache, and how the files are called that ganbench writes there
+    "features": r"[0-9a-f]{32}\.safetensors|\.[0-9a-f]{32}\.safetensors\..*\.part",
+    "moments": r"[0-9a-f]{32}\.safetensors|\.[0-9a-f]{32}\.safetensors\..*\.part",
+    "sources": r"[0-9a-f]{64}\.json|\.[0-9a-f]{64}\.json\..*\.part",
+    "locks": r"[0-9a-f]{32}\.lock",
+}
 
 
 def default_folder() -> Path:
@@ -34,7 +41,10 @@ def default_folder() -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "ganbench"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "ganbench"
+    except RuntimeError:
+        raise UsageError("There is no home folder to keep features in; name a folder with --cache DIR, or --no-cache.") from None
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,9 @@ class FeatureCache:
 
     def check(self) -> None:
         """Raise UsageError, before any work, where nothing can be written."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            writable = os.access(self.folder, os.W_OK | os.X_OK)
-        except OSError:
-            writable = False
-        if not writable:
-            raise UsageError(f"The cache {self.folder} cannot be written; name another folder with --cache DIR, or --no-cache.")
+        for folder in (self.folder, *(self.folder / kind for kind in OWN)):
+            if not writable_folder(folder):
+                raise UsageError(f"The cache {folder} cannot be written; name another folder with --cache DIR, or --no-cache.")
 
     @contextlib.contextmanager
     def lock(self, what: str) -> Iterator[None]:
@@ -86,7 +92,7 @@ class FeatureCache:
     def features(self, key: str) -> Features | None:
         """The features with that key, with their moments where those are kept too."""
         kept = self._read("features", key)
-        if kept is None or "features" not in kept:
+        if kept is None:
             return None
         moments = self._read("moments", key)
         known = None if moments is None else Statistics(moments["mean"], moments["covariance"])
@@ -101,26 +107,47 @@ class FeatureCache:
         self._write("moments", key, {"mean": moments.mean, "covariance": moments.covariance})
 
     def usage(self) -> Usage:
-        """How many files lie in the cache and how large they are; locks are not counted."""
-        sizes = [path.stat().st_size for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+        """How many files ganbench keeps in the cache and how large they are; locks are not counted."""
+        sizes = [path.stat().st_size for path in self._own() if path.suffix != ".lock"]
         return Usage(self.folder, len(sizes), sum(sizes))
 
     def clear(self) -> None:
-        """Remove what ganbench keeps there, and nothing else."""
-        for name in ("features", "moments", "sources", "locks"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        """Remove the files that ganbench keeps there, and nothing else: what has another name stays."""
+        for path in self._own():
+            path.unlink(missing_ok=True)
+        for kind in OWN:
+            with contextlib.suppress(OSError):  # it is not empty, or not there
+                (self.folder / kind).rmdir()
+
+    def _own(self) -> list[Path]:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is no folder, so it is no cache; name another with --cache DIR.")
+        return [
+            path for kind, name in OWN.items() for path in sorted((self.folder / kind).glob("*")) if re.fullmatch(name, path.name)
+        ]
 
     def _read(self, kind: str, key: str) -> dict[str, Tensor] | None:
         path = self.folder / kind / f"{key}.safetensors"
         try:
+            with safe_open(path, framework="pt") as file:
+                said = (file.metadata() or {}).get("sha256")
             kept: dict[str, Tensor] = load_file(path)
         except (OSError, SafetensorError):
             return None
-        return kept
+        return kept if said == _checksum(key, kept) else None
 
     def _write(self, kind: str, key: str, tensors: dict[str, Tensor | None]) -> None:
         held = {name: tensor.contiguous().to(torch.device("cpu")) for name, tensor in tensors.items() if tensor is not None}
-        write_atomically(self.folder / kind / f"{key}.safetensors", save(held))
+        write_atomically(self.folder / kind / f"{key}.safetensors", save(held, {"sha256": _checksum(key, held)}))
+
+
+def _checksum(key: str, tensors: dict[str, Tensor]) -> str:
+    """sha256 of a key and the tensors kept under it, so that an altered file, or one under another name, is not taken for it."""
+    summed = hashlib.sha256(key.encode())
+    for name, tensor in sorted(tensors.items()):
+        summed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        summed.update(tensor.contiguous().numpy().data)
+    return summed.hexdigest()
 
 
 def feature_key(items_hash: str, extractor: LoadedExtractor, batch_size: int | None) -> str | None:

@@ -35,6 +35,23 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise UsageError(f"{path} cannot be written ({error.strerror}); choose another output folder.") from None
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with `~` as the home folder. Raises UsageError where that user or home is not known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path} starts in a home folder that is not known here; write the whole path.") from None
+
+
+def writable_folder(path: Path) -> bool:
+    """Whether files can be written in the folder, which is made where it is missing."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK | os.X_OK)
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text. Raises ValueError on NaN or infinity."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -83,7 +83,7 @@ def _extract(reference: str, describe: Callable[[Tensor], object], images: Tenso
     try:
         with torch.no_grad():
             answer = describe(images.clone())  # what it does to its input touches no other extractor's
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         raise InvalidInputError(f"The extractor {reference} failed: {type(error).__name__}: {error}; mend it.") from error
     if isinstance(answer, np.ndarray) and answer.dtype.kind == "f":
         answer = torch.from_numpy(np.ascontiguousarray(answer, answer.dtype.newbyteorder("=")))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbench.errors import InvalidInputError, MissingDataError
+from ganbench.files import expanded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ def find_root(name: str, location: Location, files: list[str], download: Callabl
         raise MissingDataError(
             f"{name} needs the folder that holds {files[0]}; pass --data-root DIR, with --download to fetch the data into it."
         )
-    root = location.root.expanduser()
+    root = expanded(location.root)
     if location.download and _missing(root, files):
         try:
             with contextlib.redirect_stdout(sys.stderr):  # stdout is for results

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError, unknown_name
+from ganbench.files import expanded
 
 KINDS = ("variants", "datasets", "metrics", "extractors")
 PACKAGE = Path(__file__).parent
@@ -98,7 +99,7 @@ def find(kind: str, reference: str) -> Entry:
     Raises UsageError for a name that is not known (with the nearest one) and for a file that defines none or several.
     """
     if reference.endswith(".py"):
-        path = Path(reference).expanduser().resolve()
+        path = expanded(reference).resolve()
         found = scan_file(kind, path)
         if len(found) != 1:
             raise UsageError(

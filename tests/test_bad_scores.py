@@ -1,5 +1,6 @@
 """Bad input to `ganbench score`: a sentence, a fix, an exit code, and no number."""
 
+import json
 import pickle
 import struct
 import sys
@@ -165,6 +166,16 @@ def bright(z):
 def broken(z):
     return torch.full((len(z), 1, 8, 8), float("nan"))
 
+def leaves(z):
+    raise SystemExit(0)
+
+def backwards(z):
+    return torch.zeros(len(z), 1, 8, 8).numpy().astype(object)
+
+def loud(z):
+    print("loud")
+    return torch.rand(len(z), 1, 8, 8, generator=torch.Generator().manual_seed(0)).numpy()[::-1]
+
 CALLS = []
 
 def fickle(z):
@@ -179,6 +190,8 @@ def fickle(z):
         ("bright", 4, "--range"),
         ("broken", 4, "NaN"),
         ("missing", 2, "missing"),
+        ("leaves", 4, "SystemExit"),
+        ("backwards", 4, "an array of object"),
     ],
 )
 def test_a_generator_that_gives_what_it_should_not(
@@ -196,6 +209,18 @@ def test_a_generator_of_another_shape(score: Callable[..., Outcome], monkeypatch
     monkeypatch.syspath_prepend(str(tmp_path))
     refused(score(f"{module}:flat", *DIGITS, "--latent-dim", "4", "--n", "20"), 2, "compare samples of one shape")
     refused(score(f"{module}:fickle", *DIGITS, "--latent-dim", "4", "--n", "900"), 4, "(256, 1, 8, 9)", "mend the generator")
+
+
+def test_what_a_generator_prints_does_not_mix_with_results(
+    score: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = f"made_{tmp_path.name}".replace("-", "_")
+    Path(f"{module}.py").write_text(GENERATORS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code, out, err = score(f"{module}:loud", *DIGITS, "--latent-dim", "4", "--n", "40", "--json")
+    assert code == 0, err
+    assert set(json.loads(out)["scores"]) == {"fd-digits-cnn"}
+    assert "loud" in err
 
 
 class Rude:
@@ -226,6 +251,12 @@ def test_weights_that_are_not_there(score: Callable[..., Outcome], monkeypatch: 
     [
         (("digits:test", *DIGITS, "--range", "1,-1"), 2, "--range 1,-1 is no range"),
         (("digits:test", *DIGITS, "--range", "wide"), 2, "--range wide is no range"),
+        (("digits:test", *DIGITS, "--range", "-1e308,1e308"), 2, "--range -1e308,1e308 is no range"),
+        (("~nobody-has-this-name/a.npy", *DIGITS), 2, "home folder that is not known"),
+        (("digits:test", *DIGITS, "--cache", "~nobody-has-this-name"), 2, "home folder that is not known"),
+        (("torch.nn:Identity", *DIGITS, "--latent-dim", "4", "--n", "1000000000000000"), 2, "do not fit into memory"),
+        (("a.pth", *DIGITS, "--model", "torch"), 3, "a.pth"),
+        (("digits:test", "-r", "digits", "--extractor", "a:b:c"), 2, "a:b:c"),
         (("digits:test", *DIGITS, "--cache", "c", "--no-cache"), 2, "exclude each other"),
         (("digits:test", *DIGITS, "--cache", "/dev/null/x"), 2, "cannot be written"),
         (("digits:test", *DIGITS, "--weights", "a=b", "--weights", "a=c"), 2, "twice"),

@@ -210,11 +210,32 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_work(tmp_path: Pat
 
 def test_clearing_removes_what_is_ganbenchs_and_nothing_else(tmp_path: Path) -> None:
     counting, cache = Counting(numbers()), FeatureCache(tmp_path)
-    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "features").mkdir()
+    mine = [tmp_path / "mine.txt", tmp_path / "features" / "mine.safetensors"]
+    for path in mine:
+        path.write_text("mine")
     read_side(counting.samples(), [counting.extractor()], Pass(cache=cache))
-    assert cache.usage().files == 3
+    assert cache.usage().files == 2
     cache.clear()
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(mine)
+    assert not (tmp_path / "sources").exists()
+
+
+@pytest.mark.parametrize("kind", ["features", "moments"])
+def test_altered_numbers_count_as_absent(tmp_path: Path, kind: str) -> None:
+    counting, cache = Counting(numbers()), FeatureCache(tmp_path)
+    how, extractor = Pass(cache=cache), counting.extractor()
+    side = read_side(counting.samples(), [extractor], how)
+    expected = side.features["mean"].moments
+    keep_moments(side, [extractor], how)
+    (path,) = tmp_path.glob(f"{kind}/*")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0x40  # in a number: the file still loads
+    path.write_bytes(content)
+    again = read_side(counting.samples(), [extractor], how).features["mean"]
+    assert counting.described == {"mean": 80 if kind == "features" else 40}
+    assert again.known_moments is None
+    assert torch.equal(again.moments.covariance, expected.covariance)
 
 
 def test_the_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ NEIGHBOURS = {
     ("record", "errors"),  # errors and files are what the rest of floor 0 raises and writes with
     ("record", "files"),
     ("registry", "errors"),
+    ("registry", "files"),
     ("files", "errors"),
     ("environment", "record"),
     ("neighbours", "distances"),  # who is near whom is read off distances,

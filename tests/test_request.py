@@ -97,6 +97,8 @@ def test_the_held_out_part_of_the_references_data_set_is_found() -> None:
 def test_notes_tell_of_counts_and_enlarged_images(pixels: str) -> None:
     notes = run(metrics=("fd",), extractors=(pixels,)).protocol.notes
     assert any("differ in number (600 samples, 1,197 in the reference)" in note for note in notes)
+    same = run(metrics=("ct",)).protocol.notes
+    assert any("the samples and the held-out data are the same items" in note for note in same)
     assert any("8 x 8 pixels are enlarged to 16 x 16 for pixels" in note for note in notes)
 
 

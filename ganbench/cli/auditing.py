@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,17 +43,20 @@ def audit(
     from ganbench.audit.figure import save_figure
     from ganbench.audit.table import show, to_markdown
     from ganbench.dataset import Location, find_dataset, load_dataset
+    from ganbench.errors import UsageError
     from ganbench.extractor import Loading
-    from ganbench.files import write_atomically
+    from ganbench.files import writable_folder, write_atomically
     from ganbench.find_extractor import find_extractor
 
+    if not writable_folder(out):
+        raise UsageError(f"--out {out} is no folder that can be written; name another.")
     home, _ = find_dataset(dataset)
     chosen = find_extractor(extractor or home.extractor)
     loading = Loading(weights, device_name(device))
     wanted = Wanted(names(metrics), names(damages), samples, repeats, seed, workers or _cores())
     with err.status("loading data"):
         loaded = load_dataset(dataset, Location(root=data_root, download=download))
-    with _progress() as report:
+    with _progress() as report, contextlib.redirect_stdout(sys.stderr):  # an extractor of the user's own may print
         found = run_audit(loaded, chosen, loading, wanted, report)
     write_atomically(out / "audit.json", found.model_dump_json(by_alias=True, indent=1) + "\n")
     write_atomically(out / "audit.md", to_markdown(found))

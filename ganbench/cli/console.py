@@ -14,7 +14,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from ganbench.leaderboard.summary import Table
 
-err = Console(stderr=True)
+err = Console(stderr=True, emoji=False)
 
 
 def print_json(document: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -114,7 +116,8 @@ def score(
             resampling=Resampling(resamples, seed, report) if ci else None,
             path_steps=path_steps,
         )
-        scored = run_request(request)
+        with contextlib.redirect_stdout(sys.stderr):  # what a user's own code prints must not mix with results
+            scored = run_request(request)
     _show(scored, as_json)
 
 
@@ -156,7 +159,7 @@ def _range(text: str) -> tuple[float, float]:
         low, high = map(float, text.split(","))
     except ValueError:
         low, high = math.nan, math.nan
-    if not -math.inf < low < high < math.inf:
+    if not (low < high and math.isfinite(high - low) and math.isfinite(1 / (high - low))):
         raise UsageError(f"--range {text} is no range; give two numbers, the lower one first, such as -1,1.")
     return low, high
 
@@ -164,6 +167,7 @@ def _range(text: str) -> tuple[float, float]:
 def _weights(given: list[str], extractors: list[str] | None) -> dict[str, Path]:
     """Files by the extractor's name; a file alone is that of the only extractor, by default Inception."""
     from ganbench.errors import UsageError
+    from ganbench.files import expanded
 
     found: dict[str, Path] = {}
     for text in given:
@@ -174,17 +178,18 @@ def _weights(given: list[str], extractors: list[str] | None) -> dict[str, Path]:
             name, path = extractors[0] if extractors else "", text
         if name in found:
             raise UsageError(f"--weights names {name or 'a file'} twice; give one file an extractor.")
-        found[name] = Path(path).expanduser()
+        found[name] = expanded(path)
     return found
 
 
 def _cache(folder: Path | None, without: bool) -> FeatureCache | None:
     from ganbench.cache import FeatureCache, default_folder
     from ganbench.errors import UsageError
+    from ganbench.files import expanded
 
     if without and folder:
         raise UsageError(f"--cache {folder} and --no-cache exclude each other; give one of them.")
-    return None if without else FeatureCache((folder or default_folder()).expanduser())
+    return None if without else FeatureCache(expanded(folder or default_folder()))
 
 
 def cache(
@@ -196,11 +201,13 @@ def cache(
 ) -> None:
     """Show, or clear, the features that are kept by content."""
     from ganbench.cache import FeatureCache, default_folder
+    from ganbench.files import expanded
 
-    found = FeatureCache((folder or default_folder()).expanduser())
+    found = FeatureCache(expanded(folder or default_folder()))
     if clear:
+        before = found.usage().files
         found.clear()
-        err.print(f"Cleared {found.folder}.", highlight=False, soft_wrap=True, markup=False)
+        err.print(f"Removed {before} files from {found.folder}.", highlight=False, soft_wrap=True, markup=False)
     usage = found.usage()
     if as_json:
         print_json({"folder": str(usage.folder), "files": usage.files, "bytes": usage.bytes})

@@ -4,16 +4,15 @@ Folders train and test in it are its parts, and the folders under those its clas
 and how images without such folders are split.
 """
 
-from pathlib import Path
-
 from ganbench.dataset import Dataset, LoadedDataset, Location, Part
+from ganbench.files import expanded
 from ganbench.images.listing import list_folder
 from ganbench.images.parts import read_parts
 
 
 def load(location: Location) -> LoadedDataset:
     """The images of `location.path` (N, C, H, W), C 1 or 3, with their classes where the folders tell them."""
-    path = Path(location.path or "").expanduser()
+    path = expanded(location.path or "")
     parts = read_parts(path, list_folder(path))
     train, test = Part("train", parts.train, parts.train_labels), Part("test", parts.test, parts.test_labels)
     return LoadedDataset(f"folder:{location.path}", train, test, classes=parts.classes)

@@ -10,6 +10,18 @@ from ganbench.score.side import Side
 USUAL_FID_COUNT = 10_000  # the fewest samples that the FID of papers is taken on (Heusel et al. 2017)
 
 
+def same_content(samples: Side, reference: Side | None, held_out: Side | None) -> list[str]:
+    """A note for each two sides that are the same items, for then a number between them says nothing."""
+    sides = {"samples": samples, "reference": reference, "held-out data": held_out}
+    named = [(name, side.facts.hash) for name, side in sides.items() if side is not None and side.facts.hash is not None]
+    return [
+        f"the {one} and the {other} are the same items: what compares the two says nothing of a generator."
+        for index, (one, ours) in enumerate(named)
+        for other, theirs in named[index + 1 :]
+        if ours == theirs
+    ]
+
+
 def protocol_notes(
     samples: Side, reference: Side | None, labels: Sequence[str], extractors: Sequence[LoadedExtractor]
 ) -> list[str]:

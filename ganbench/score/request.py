@@ -15,6 +15,7 @@ from ganbench.extractor import LoadedExtractor, Loading
 from ganbench.find_extractor import find_extractor
 from ganbench.metric import Metric, PathSteps
 from ganbench.score.choose import Given, choose_metrics, find_metric, lacking
+from ganbench.score.notes import same_content
 from ganbench.score.resample import Resampling
 from ganbench.score.score import Asked, Comparison, Scored, score
 from ganbench.score.side import Pass, Side, keep_moments, path_steps, read_side, side_of_statistics
@@ -97,7 +98,7 @@ def run_request(request: Request) -> Scored:
     for side in (comparison.samples, comparison.reference):
         if side is not None:
             keep_moments(side, loaded, request.how)
-    notes = [*scored.protocol.notes]
+    notes = [*scored.protocol.notes, *same_content(comparison.samples, comparison.reference, comparison.held_out)]
     for side in (comparison.samples, comparison.reference, comparison.held_out):
         notes += side.notes if side else ()
     return Scored(scored.scores, scored.protocol.model_copy(update={"notes": list(dict.fromkeys(notes))}))
@@ -122,17 +123,18 @@ def _wanted(request: Request, opened: _Opened) -> dict[str, list[Metric]]:
     usual, defaults = _defaults(opened)
     extractors = request.extractors or (home.extractor if home and not opened.samples.are_features else usual,)
     names = request.metrics or (home.metrics if home and not opened.samples.are_features else defaults)
+    fitting = request.metrics is None  # the usual metrics are those of them that these inputs serve
     by_extractor: dict[str, list[str]] = {name: [] for name in extractors}
     for name in names:
         metric, _, own = name.partition("@")
         for extractor in (own,) if own else extractors:
             by_extractor.setdefault(extractor, []).append(metric)
-    several = len(extractors) > 1 and not any("@" in name for name in names)
+    fitting = fitting or (len(extractors) > 1 and not any("@" in name for name in names))
     found = {}
     for extractor, asked in by_extractor.items():
         if asked:
             known = find_extractor(extractor)
-            kept = [name for name in asked if not lacking(find_metric(name, extractor), known, opened.given)] if several else asked
+            kept = [name for name in asked if not lacking(find_metric(name, extractor), known, opened.given)] if fitting else asked
             found[extractor] = choose_metrics(kept, known, opened.given)
     return found
 

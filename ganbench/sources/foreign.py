@@ -25,7 +25,7 @@ from ganbench.files import file_digest
 from ganbench.generator import SAMPLING_BATCH, draw_latents
 from ganbench.rng import stream
 from ganbench.sources.exported import load_pt2
-from ganbench.sources.generators import GENERATED, LARGEST_BATCH, Program, fingerprint
+from ganbench.sources.generators import GENERATED, LARGEST_BATCH, Program, check_latents, fingerprint
 from ganbench.sources.onnx_file import load_onnx
 from ganbench.sources.programs import (
     Loaded,
@@ -117,6 +117,16 @@ def _latent_dim(name: str, loaded: Loaded, options: GeneratorOptions) -> int:
     return int(told or options.latent_dim or 0)
 
 
+def _on_cpu(name: str, output: object) -> Tensor:
+    """What a generator gave, as a dense tensor on the CPU. Raises InvalidInputError for what is no tensor or array of numbers."""
+    if isinstance(output, np.ndarray) and output.dtype.kind in "fiub":
+        output = torch.from_numpy(np.ascontiguousarray(output, output.dtype.newbyteorder("=")))
+    if not isinstance(output, Tensor) or output.layout != torch.strided or output.is_meta:
+        got = f"an array of {output.dtype}" if isinstance(output, np.ndarray) else f"a {type(output).__name__}"
+        raise InvalidInputError(f"{name} gives {got}, not a dense tensor of samples; mend the generator.")
+    return output.detach().cpu()
+
+
 def _probed(name: str, loaded: Loaded, options: GeneratorOptions, recipe: Recipe) -> tuple[Program, Tensor]:
     """The generator as a program, and a few raw samples of it, from which its output's shape is known."""
 
@@ -124,21 +134,21 @@ def _probed(name: str, loaded: Loaded, options: GeneratorOptions, recipe: Recipe
         z = z if loaded.latent_shape is None else z.reshape(len(z), *loaded.latent_shape)
         inputs = (z,) if labels is None else (z, labels)
         try:
-            output = loaded.call(*inputs)
-        except Exception as error:  # a program from elsewhere may raise anything
+            output = _on_cpu(name, loaded.call(*inputs))
+        except InvalidInputError:
+            raise
+        except (Exception, SystemExit) as error:  # a program from elsewhere may raise anything
             given = " and ".join(str(tuple(each.shape)) for each in inputs)
-            said = " ".join(str(error).split())[:300] or type(error).__name__
+            lines = str(error).split("\n") if not isinstance(error, torch.jit.Error) else str(error).rstrip().rsplit("\n", 1)[1:]
+            said = f"{type(error).__name__}: {' '.join(' '.join(lines).split())[:300]}"
             raise InvalidInputError(
                 f"{name} fails on {'latents' if labels is None else 'latents and labels'} of shape {given} ({said}); "
                 "give --latent-dim and --classes as it was trained with."
             ) from None
-        if isinstance(output, np.ndarray):
-            output = torch.from_numpy(output)
-        if not isinstance(output, Tensor):
-            raise InvalidInputError(f"{name} gives a {type(output).__name__}, not a tensor of samples; mend the generator.")
-        return output.detach().cpu()
+        return output
 
     rows = loaded.batch or PROBE
+    check_latents(rows, recipe.latent_size)
     z = draw_latents(rows, recipe, stream(0, "probe"))
     with torch.no_grad():
         first = run(z, None if options.classes is None else torch.arange(rows) % options.classes)

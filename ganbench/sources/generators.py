@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganbench.errors import InvalidInputError
+from ganbench.errors import InvalidInputError, UsageError
 from ganbench.files import digest
 from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_latents, to_uint8
 from ganbench.rng import stream
@@ -19,7 +19,16 @@ from ganbench.variant import Recipe
 GENERATED = 10_000  # samples drawn from a generator where nothing says how many
 EPSILON = 1e-4  # the length of a step of perceptual path length, as a share of its path (Karras et al. 2019)
 SLACK = 0.01  # values may lie outside the stated range by this share of its width: rounding, not another range
+LARGEST_LATENTS = 2**31  # numbers of all latents of one side, 8 GiB
 LARGEST_BATCH = 2**26  # values of one batch of samples; larger images come in smaller batches
+
+
+def check_latents(count: int, latent_size: int) -> None:
+    """Raise UsageError for latents that no memory holds."""
+    if count * latent_size > LARGEST_LATENTS:
+        raise UsageError(
+            f"{count:,} latents of {latent_size:,} numbers do not fit into memory; give a smaller --n or --latent-dim."
+        )
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,8 @@ class Program:
         return None if self.classes is None else torch.arange(count) % self.classes
 
     def samples(self, count: int, seed: int) -> Callable[[int], Iterator[Tensor]]:
-        """`Samples.read` of `count` samples from the latent stream of `seed`."""
+        """`Samples.read` of `count` samples from the latent stream of `seed`. Raises UsageError for more than fit."""
+        check_latents(count, self.recipe.latent_size)
 
         def read(batch_size: int) -> Iterator[Tensor]:
             latents = draw_latents(count, self.recipe, stream(seed, "sample"))

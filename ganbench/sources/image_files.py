@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ganbench.dataset import content_hash, find_dataset
-from ganbench.files import digest
+from ganbench.files import digest, expanded
 from ganbench.images.parts import LISTERS, class_numbers, part_folders, read_parts
 from ganbench.images.pixels import PIXEL_RULE, ImageFile
 from ganbench.images.scan import leave_out_bad, scan
@@ -24,7 +24,7 @@ def from_images(kind: str, written: str, asked: PartName | None, reading: Readin
     Raises InvalidInputError that names the file for an image that has no readable header or another size than the rest; one whose
     pixels do not decode raises it when it is read. With `reading.skip_bad` such files are left out, and counted in a note.
     """
-    path, name = Path(written).expanduser(), f"{kind}:{written}"
+    path, name = expanded(written), f"{kind}:{written}"
     files = LISTERS[kind](path)
     notes: tuple[str, ...] = ()
     if reading.skip_bad:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ganbench import registry
 from ganbench.dataset import Location, find_dataset, load_dataset
 from ganbench.errors import MissingDataError, UsageError, unknown_name
-from ganbench.files import digest
+from ganbench.files import digest, expanded
 from ganbench.images.parts import LISTERS
 from ganbench.images.tar import TAR_SUFFIXES
 from ganbench.sources.arrays import from_array, holds_statistics, read_statistics
@@ -59,7 +59,7 @@ def open_samples(reference: str, location: Location, reading: Reading) -> Sample
     is_set = name in known and not (name in LISTERS and Path(name).exists())  # a folder may be called folder
     if is_set or (name.endswith(".py") and ":" not in name) or (prefix in known and not Path(name).exists()):
         return _from_dataset(name, part or reading.default_part, location, reading)
-    path = Path(name).expanduser()
+    path = expanded(name)
     kind = _images_kind(path)
     if kind:
         return from_images(kind, name, part, reading)
@@ -72,7 +72,7 @@ def open_samples(reference: str, location: Location, reading: Reading) -> Sample
 
 def open_reference(reference: str, location: Location, reading: Reading) -> Samples | StoredStatistics:
     """What `reference` names as the side that samples are compared with: as `open_samples`, or FID statistics (`mu`, `sigma`)."""
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if path.is_file() and holds_statistics(path):
         return read_statistics(path)
     return open_samples(reference, location, reading)

@@ -48,11 +48,13 @@ def import_named(reference: str) -> object:
     Raises UsageError for a module or a name that is not there, InvalidInputError for a module that does not import.
     """
     module_name, _, name = reference.partition(":")
+    if not module_name or not name:
+        raise UsageError(f"{reference} does not name an object in a module; write module:name.")
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the user's own code: whatever it raises is reported as the module's fault
+    except (Exception, SystemExit) as error:  # the user's own code: whatever it raises is reported as the module's fault
         if isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name):
             raise UsageError(
                 f"There is no module {error.name}, which {reference} names; start ganbench in the folder that holds it, "
@@ -73,7 +75,7 @@ def made_generator(reference: str, found: Any) -> Callable[..., object]:
     """The generator that the named object is, or that it makes where it is a class or needs no argument."""
     try:
         made: Callable[..., object] = found() if _is_factory(found) else found
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         raise InvalidInputError(f"{reference} fails without an argument: {type(error).__name__}: {error}.") from error
     if not callable(made):
         raise InvalidInputError(f"{reference} is a {type(made).__name__}, which cannot be called with latents; name a generator.")
@@ -171,7 +173,7 @@ def _held(path: Path, trust: bool) -> tuple[object, tuple[str, ...]]:
         return torch.load(path, map_location="cpu", weights_only=True), ()
     except pickle.UnpicklingError as error:
         if not trust:
-            held = re.search(r"Unsupported (?:global|class|operand)[^.]*?([\w.]+)", str(error))
+            held = re.search(r"Unsupported (?:global|class|operand)[^.]*?(?:GLOBAL )?([\w.]+)", str(error))
             raise InvalidInputError(
                 f"{path} holds code beside weights{f' ({held[1]})' if held else ''}, which would run when it is read; save a state "
                 "dict alone, or pass --trust if you made it yourself."
@@ -180,7 +182,7 @@ def _held(path: Path, trust: bool) -> tuple[object, tuple[str, ...]]:
         raise unreadable(path, "file of weights", error) from None
     try:
         held_object: object = torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:  # the code in the file may raise anything
+    except (Exception, SystemExit) as error:  # the code in the file may raise anything
         raise unreadable(path, "file of weights", error) from None
     return held_object, (f"{path.name} was unpickled, which runs code that it holds, since it is trusted",)
 
@@ -203,7 +205,7 @@ def _is_state(held: Any) -> bool:
     return isinstance(held, Mapping) and bool(held) and all(isinstance(each, Tensor) for each in held.values())
 
 
-def unreadable(path: Path, kind: str, error: Exception) -> InvalidInputError:
+def unreadable(path: Path, kind: str, error: BaseException) -> InvalidInputError:
     """The error for a file that is not of its kind, or broken."""
     said = " ".join(str(error).split())[:300] or type(error).__name__
     return InvalidInputError(f"{path} is no {kind} that can be read ({said}); copy it again or save it again.")
