@@ -131,7 +131,8 @@ class FeatureCache:
         try:
             with safe_open(path, framework="pt") as file:
                 said = (file.metadata() or {}).get("sha256")
-            kept: dict[str, Tensor] = load_file(path)
+            # cloned: a file's tensors lie at any address, and sums over them round otherwise than over torch's own, aligned ones
+            kept: dict[str, Tensor] = {name: tensor.clone() for name, tensor in load_file(path).items()}
         except (OSError, SafetensorError):
             return None
         return kept if said == _checksum(key, kept) else None

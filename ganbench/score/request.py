@@ -180,9 +180,13 @@ def _check_shapes(opened: _Opened, extractors: Sequence[LoadedExtractor]) -> Non
 
 
 def _read_all(request: Request, opened: _Opened, asked: Sequence[Asked]) -> Comparison:
-    """One pass over each side that a metric needs."""
+    """One pass over each side that a metric needs; steps in latent space come first, since they tell soonest what cannot be had."""
     how, extractors = request.how, [each.extractor for each in asked]
     needs = {need for each in asked for metric in each.metrics for need in metric.needs}
+    paths: dict[str, PathSteps] = {}
+    for each in asked:
+        if any("path" in metric.needs for metric in each.metrics):
+            paths[each.extractor.name] = path_steps(opened.samples, each.extractor, request.path_steps, request.reading.seed, how)
     samples = read_side(opened.samples, extractors, how, images="images" in needs)
     reference: Side | None = None
     if isinstance(opened.reference, StoredStatistics):
@@ -192,9 +196,5 @@ def _read_all(request: Request, opened: _Opened, asked: Sequence[Asked]) -> Comp
     held_out = None
     if "held-out" in needs and opened.held_out is not None:
         held_out = read_side(opened.held_out, extractors, how)
-    paths: dict[str, PathSteps] = {}
-    for each in asked:
-        if any("path" in metric.needs for metric in each.metrics):
-            paths[each.extractor.name] = path_steps(opened.samples, each.extractor, request.path_steps, request.reading.seed, how)
     given = opened.given
     return Comparison(samples, reference, given.dataset, given.modes, held_out, paths)
