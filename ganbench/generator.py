@@ -49,16 +49,34 @@ def draw_latents(count: int, recipe: Recipe, generator: torch.Generator, dtype: 
     return z.normal_(generator=generator) if recipe.latent_law == "normal" else z.uniform_(-1, 1, generator=generator)
 
 
+def draw_labels(count: int, classes: int) -> Tensor:
+    """The class labels (count,) int64 that a conditional generator is asked for: the classes in turn, as many of each as can be."""
+    return torch.arange(count) % classes
+
+
 @torch.no_grad()
-def draw_samples(network: nn.Module, space: Space, recipe: Recipe, count: int, seed: int, purpose: str = "sample") -> Tensor:
+def draw_samples(
+    network: nn.Module,
+    space: Space,
+    recipe: Recipe,
+    count: int,
+    seed: int,
+    purpose: str = "sample",
+    labels: Tensor | None = None,
+) -> Tensor:
     """`count` samples of a generator in evaluation mode: (count, C, H, W) uint8, or (count, D) float32 for points, on the CPU.
 
-    The latents come from the stream `(seed, purpose)`, drawn on the CPU, whatever the network's device.
+    The latents come from the stream `(seed, purpose)`, drawn on the CPU, whatever the network's device. A conditional
+    generator gets `labels` (count,), those of `draw_labels`.
     """
     network.eval()
     place = next(network.parameters())
     latents = draw_latents(count, recipe, stream(seed, purpose))
-    batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
+    if labels is None:
+        batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
+    else:
+        pairs = zip(latents.split(SAMPLING_BATCH), labels.split(SAMPLING_BATCH), strict=True)
+        batches = [network(z.to(place.device, place.dtype), some.to(place.device)) for z, some in pairs]
     samples = torch.cat(batches).float()
     if not samples.isfinite().all():
         raise NotFiniteError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")
@@ -78,10 +96,17 @@ class TrainedGenerator:
     space: Space
     recipe: Recipe
     hash: str
+    conditional: bool = False
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes a conditional generator takes; None for another."""
+        return self.space.classes if self.conditional else None
 
     def sample(self, count: int, seed: int) -> Tensor:
         """`count` samples: (count, C, H, W) uint8, or (count, D) float32 for points, from the latent stream of `seed`."""
-        return draw_samples(self.network, self.space, self.recipe, count, seed)
+        labels = None if self.classes is None else draw_labels(count, self.classes)
+        return draw_samples(self.network, self.space, self.recipe, count, seed, labels=labels)
 
 
 def build_generator(variant: Variant, space: Space, recipe: Recipe, state: dict[str, Tensor], device: str = "cpu") -> nn.Module:
@@ -153,4 +178,4 @@ def load_generator(path: Path, device: str = "cpu", variant_file: Path | None = 
     except SafetensorError as error:
         raise InvalidInputError(f"{weights} holds no weights that can be read ({error}); copy it again.") from None
     network = build_generator(variant, space, recipe, state, device)
-    return TrainedGenerator(network, entry.name, dataset_name, space, recipe, expected)
+    return TrainedGenerator(network, entry.name, dataset_name, space, recipe, expected, variant.conditional)

@@ -18,12 +18,13 @@ def interpolated(D: Network, batch: Batch) -> Tensor:
     """E[(|grad_x D(x)| - 1)^2] on straight lines between real and generated samples: 0 for a critic of slope 1, never below 0.
 
     Gulrajani et al. 2017, arXiv:1704.00028, equation 3, without its factor lambda; x = eps * real + (1 - eps) * fake with eps from
-    `batch.uniform` (B, 1, ...), one number a sample. `D` must neither tie samples of a batch together nor change its buffers:
-    no batch norm, as in the paper's section 4. Raises UsageError when the phase did not ask for the noise.
+    `batch.noise["between"]` (B, 1, ...), one number a sample. `D` must neither tie samples of a batch together nor change its
+    buffers: no batch norm, as in the paper's section 4. Raises UsageError when the phase did not ask for the noise.
     """
-    if batch.uniform is None or batch.fake is None:
-        raise UsageError('The penalty needs generated samples and noise in its batch; give the variant d_uniform="per-sample".')
-    between = batch.uniform * batch.real + (1 - batch.uniform) * batch.fake  # (B, ...)
+    if "between" not in batch.noise or batch.fake is None:
+        raise UsageError('The penalty needs generated samples and noise; give the variant d_noise={"between": Noise(per_sample)}.')
+    share = batch.noise["between"]
+    between = share * batch.real + (1 - share) * batch.fake  # (B, ...)
     slope: Tensor = torch.func.grad(lambda x: D(x).sum())(between)  # (B, ...)
     length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
     return (length - 1).square().mean()

@@ -6,12 +6,13 @@ its own gradient, since no seed's loss reads another seed's parameters. A stack 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_map
 
 from ganbench.errors import UsageError
 from ganbench.rng import stream_seed
@@ -43,6 +44,22 @@ class StackedNetwork:
         return {key: value[index].detach().to("cpu", copy=True) for key, value in self.state().items()}
 
 
+class BoundNetwork:
+    """A module as a function of its inputs, with one seed's `parameters` and `buffers` (which it updates in place)."""
+
+    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors) -> None:
+        self.module, self.parameters, self.buffers = module, parameters, buffers
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """What the module gives."""
+        output: Tensor = functional_call(self.module, {**self.parameters, **self.buffers}, inputs)
+        return output
+
+    def at(self, parameters: Tensors) -> BoundNetwork:
+        """The same network with other parameters: an objective that steps a network inside itself (unrolled GAN) reads this."""
+        return BoundNetwork(self.module, parameters, self.buffers)
+
+
 def build(
     variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype
 ) -> dict[str, StackedNetwork]:
@@ -59,35 +76,27 @@ def build(
 
 
 def evaluate(
-    objective: Objective, networks: Mapping[str, StackedNetwork], updated: tuple[str, ...], batch: Tensors
+    objective: Objective, networks: Mapping[str, StackedNetwork], updated: tuple[str, ...], batch: dict[str, Any]
 ) -> tuple[Tensor, Tensors]:
     """Losses (S,) and watched values (S,) of an objective; gradients flow to the parameters of the `updated` networks alone.
 
-    `batch` holds the fields of a Batch, each (S, B, ...). Buffers are updated in place.
+    `batch` holds the fields of a Batch, each (S, B, ...), `noise` a dict of such. Buffers are updated in place.
     """
     parameters = {name: net.parameters if name in updated else net.frozen for name, net in networks.items()}
     buffers = {name: net.buffers for name, net in networks.items()}
 
-    def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: Tensors) -> tuple[Tensor, Tensors]:
-        functions = {name: _bind(net.module, {**parameters[name], **buffers[name]}) for name, net in networks.items()}
+    def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: dict[str, Any]) -> tuple[Tensor, Tensors]:
+        functions = {name: BoundNetwork(net.module, parameters[name], buffers[name]) for name, net in networks.items()}
         given = objective(Networks(functions), Batch(**batch))
         if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Tensor) and given[0].ndim == 0):
             raise UsageError("An objective gives something else than a scalar loss and what it watches; return (loss, {}) from it.")
         return given
 
-    if len(next(iter(batch.values()))) > 1:
+    if len(batch["real"]) > 1:
         losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)
         return losses, watched
-    loss, watched = one_seed(_first(parameters), _first(buffers), {key: value[0] for key, value in batch.items()})
+    loss, watched = one_seed(_first(parameters), _first(buffers), tree_map(lambda value: value[0], batch))
     return loss[None], {key: value[None] for key, value in watched.items()}
-
-
-def _bind(module: nn.Module, state: Tensors) -> Callable[..., Tensor]:
-    def call(*inputs: Any) -> Tensor:
-        output: Tensor = functional_call(module, state, inputs)
-        return output
-
-    return call
 
 
 def _first(stacked: dict[str, Tensors]) -> dict[str, Tensors]:

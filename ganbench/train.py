@@ -1,7 +1,7 @@
 """The training loop: S seeds of one variant on one data set, stacked. There is no other.
 
 A step runs every phase of the variant in turn; a phase draws a fresh batch for each of its steps. Real batches follow a permutation
-of the training part that is new for every seed and epoch (the incomplete last batch is left out); latents and uniform noise come
+of the training part that is new for every seed and epoch (the incomplete last batch is left out); latents and other noise come
 from one stream a seed. So a seed's training depends on no other seed, and not on when it was stopped or looked at.
 """
 
@@ -18,7 +18,7 @@ from ganbench.errors import UsageError
 from ganbench.generator import build_generator, draw_latents
 from ganbench.rng import stream
 from ganbench.stack import StackedNetwork, build, evaluate
-from ganbench.variant import Phase, Recipe, Space, Variant
+from ganbench.variant import Noise, Phase, Recipe, Space, Variant
 
 
 def check_batch_size(dataset: LoadedDataset, batch_size: int) -> None:
@@ -81,14 +81,14 @@ class Training:
     ) -> None:
         self.variant, self.recipe, self.seeds, self.steps = variant, recipe, seeds, steps
         self.space = Space(dataset.shape, dataset.classes)
-        if reason := variant.supports(self.space):
+        if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
         self.networks = build(variant, self.space, recipe, seeds, device, dtype)
         self.batches = RealBatches(dataset, seeds, recipe.batch_size, device, dtype)
         self.optimizers = {phase.name: _optimizer(phase, recipe, self.networks) for phase in variant.phases}
         self.average = {key: value.clone() for key, value in self._generator().state().items()} if recipe.ema_decay else None
-        self.streams = {purpose: [stream(seed, purpose, device=device) for seed in seeds] for purpose in ("latent", "uniform")}
+        self.streams = {purpose: [stream(seed, purpose, device=device) for seed in seeds] for purpose in ("latent", "noise")}
         self.step = 0
         self.batches_drawn = 0
         self.curves: dict[str, list[Any]] = {"steps": []}
@@ -97,7 +97,7 @@ class Training:
     @property
     def images_per_step(self) -> int:
         """Real samples that one seed sees in one step."""
-        return self.recipe.batch_size * sum(phase.steps(self.recipe) for phase in self.variant.phases)
+        return self.recipe.batch_size * sum(phase.steps(self.recipe) // phase.every for phase in self.variant.phases)
 
     @property
     def finished(self) -> bool:
@@ -111,9 +111,12 @@ class Training:
             watch = self.step == 1 or self.step % self.watch_every == 0 or self.step == self.steps
             seen: dict[str, Tensor] = {}
             for phase in self.variant.phases:
+                if self.step % phase.every:
+                    continue
+                watched = watch and phase.every == 1  # else a curve would lack points
                 for _ in range(phase.steps(self.recipe)):
-                    noted = self._update(phase, watch)
-                if watch:
+                    noted = self._update(phase, watched)
+                if watched:
                     seen.update(noted)
             if self.average is not None:
                 self._follow()
@@ -200,20 +203,24 @@ class Training:
         noted = {"loss": losses.detach(), "grad_norm": torch.stack(squares).sum(0).sqrt(), **watched}
         return {f"{phase.name}.{name}": value for name, value in noted.items()}
 
-    def _draw(self, phase: Phase) -> dict[str, Tensor]:
-        size, shape = self.recipe.batch_size, self.space.shape
-        batch = self.batches.draw(self.batches_drawn)
+    def _draw(self, phase: Phase) -> dict[str, Any]:
+        size = self.recipe.batch_size
+        batch: dict[str, Any] = self.batches.draw(self.batches_drawn)
         self.batches_drawn += 1
         latents = [draw_latents(size, self.recipe, each, self.dtype) for each in self.streams["latent"]]
         batch["z"] = torch.stack(latents)  # (S, B, Z)
-        if phase.uniform != "none":
-            wanted = (size, *(shape if phase.uniform == "per-element" else (1,) * len(shape)))
-            drawn = [
-                torch.empty(wanted, dtype=self.dtype, device=self.device).uniform_(generator=each)
-                for each in self.streams["uniform"]
-            ]
-            batch["uniform"] = torch.stack(drawn)  # (S, B, 1, ...) or (S, B, *shape)
+        batch["noise"] = {name: self._noise(each) for name, each in phase.noise.items()}
+        done = (self.step - 1) / self.steps
+        batch["progress"] = torch.full((len(self.seeds),), done, dtype=self.dtype, device=self.device)
         return batch
+
+    def _noise(self, noise: Noise) -> Tensor:
+        """Noise (S, B, *its shape), each seed's from its own stream."""
+        wanted = (self.recipe.batch_size, *noise.shape(self.space, self.recipe))
+        drawn = torch.empty(len(self.seeds), *wanted, dtype=self.dtype, device=self.device)
+        for each, generator in zip(drawn, self.streams["noise"], strict=True):
+            each.normal_(generator=generator) if noise.law == "normal" else each.uniform_(generator=generator)
+        return drawn
 
     @torch.no_grad()
     def _follow(self) -> None:

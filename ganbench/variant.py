@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ganbench.errors import UsageError
 
@@ -44,9 +44,11 @@ class Recipe:
     optimizer: Literal["adam", "rmsprop"] = "adam"
     batch_size: int = 64
     d_steps: int = 1  # discriminator steps to one generator step
+    g_steps: int = 1  # generator steps a training step: PacGAN's code for stacked MNIST takes two to one of the discriminator
     latent_size: int = 100
     latent_law: Literal["normal", "uniform"] = "normal"  # N(0, 1), or uniform in [-1, 1]
     ema_decay: float = 0.0  # of the averaged generator that is scored; 0: the last generator is scored
+    architecture: str = "default"  # of the default networks: one of `nets.build.ARCHITECTURES`
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value that no training can have: a misspelt law would otherwise pass for another one."""
@@ -57,9 +59,11 @@ class Recipe:
             "optimizer": self.optimizer in ("adam", "rmsprop"),
             "batch_size": isinstance(self.batch_size, int) and self.batch_size >= 2,
             "d_steps": isinstance(self.d_steps, int) and self.d_steps >= 1,
+            "g_steps": isinstance(self.g_steps, int) and self.g_steps >= 1,
             "latent_size": isinstance(self.latent_size, int) and self.latent_size >= 1,
             "latent_law": self.latent_law in ("normal", "uniform"),
             "ema_decay": _is_number(self.ema_decay) and 0 <= self.ema_decay < 1,
+            "architecture": isinstance(self.architecture, str),
         }
         for name, good in right.items():
             if not good:
@@ -70,14 +74,16 @@ class Recipe:
 class Batch:
     """What an objective sees. All randomness is drawn outside, from per-seed streams, so that objectives are functions.
 
-    `labels` belong to `real`, and the generator's class labels are the same ones. `uniform` is drawn only for a phase that asks.
+    `labels` belong to `real`, and the generator's class labels are the same ones. `noise` holds what the phase asks for by name.
+    `progress` is the share of the training that is done, 0 in the first step, for what is annealed.
     """
 
     real: Tensor  # (B, *shape)
     z: Tensor  # (B, latent_size)
     fake: Tensor | None = None  # (B, *shape)
     labels: Tensor | None = None  # (B,) int64
-    uniform: Tensor | None = None  # (B, 1, ...) or (B, *shape), in [0, 1)
+    noise: Mapping[str, Tensor] = field(default_factory=dict)  # by name (B, *as asked for)
+    progress: Tensor | None = None  # (), in [0, 1)
 
 
 class Networks(Mapping[str, Network]):
@@ -106,8 +112,24 @@ class Networks(Mapping[str, Network]):
 
 # An objective gives the scalar that its phase minimises, and named scalars to watch (they cost nothing to leave empty).
 Objective = Callable[[Networks, Batch], "tuple[Tensor, dict[str, Tensor]]"]
-AdversarialLoss = Callable[[Network, Batch], "Tensor"]
-Uniform = Literal["none", "per-sample", "per-element"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers that a phase's objective reads in `batch.noise`: (B, *shape(space, recipe)), N(0, 1) or uniform in [0, 1)."""
+
+    shape: Callable[[Space, Recipe], tuple[int, ...]]
+    law: Literal["normal", "uniform"] = "uniform"
+
+
+def per_sample(space: Space, recipe: Recipe) -> tuple[int, ...]:
+    """The shape of noise that is one number a sample: (1, ...), which broadcasts over a sample."""
+    return tuple(1 for _ in space.shape)
+
+
+def per_element(space: Space, recipe: Recipe) -> tuple[int, ...]:
+    """The shape of noise that is one number an element of a sample."""
+    return space.shape
 
 
 def once(recipe: Recipe) -> int:
@@ -115,9 +137,24 @@ def once(recipe: Recipe) -> int:
     return 1
 
 
+def discriminator_steps(recipe: Recipe) -> int:
+    """How many steps a discriminator's phase takes."""
+    return recipe.d_steps
+
+
+def generator_steps(recipe: Recipe) -> int:
+    """How many steps a generator's phase takes."""
+    return recipe.g_steps
+
+
 def recipe_lr(recipe: Recipe) -> float:
     """The usual step size of a phase: the recipe's `lr`."""
     return recipe.lr
+
+
+def discriminator_lr(recipe: Recipe) -> float:
+    """The step size of a discriminator's phase: `d_lr`, or `lr` where the recipe has none."""
+    return recipe.lr if recipe.d_lr is None else recipe.d_lr
 
 
 def everywhere(space: Space) -> str | None:
@@ -130,7 +167,8 @@ class Phase:
     """One kind of update inside a training step: draw a batch, descend `objective` in the parameters of `updates`, constrain.
 
     Each phase keeps its own optimiser state. `constrain` gets the updated networks' parameters by name, each with a leading axis
-    of seeds, and changes them in place, elementwise or seed by seed.
+    of seeds, and changes them in place, elementwise or seed by seed. A lazy phase runs in every `every`-th training step, and is
+    not watched.
     """
 
     name: str
@@ -138,8 +176,9 @@ class Phase:
     objective: Objective
     steps: Callable[[Recipe], int] = once
     lr: Callable[[Recipe], float] = recipe_lr
-    uniform: Uniform = "none"  # the noise that the objective reads in batch.uniform: none, one number a sample, or one an element
+    noise: Mapping[str, Noise] = field(default_factory=dict)  # what the objective reads in batch.noise
     constrain: Callable[[Mapping[str, Tensor]], None] | None = None
+    every: int = 1
 
 
 @dataclass(frozen=True)
@@ -147,7 +186,8 @@ class Variant:
     """A generative model that the training loop can train.
 
     `networks(space, recipe)` builds the modules of one seed; one of them is called "generator" and maps z (B, latent_size) to
-    samples (B, *space.shape). `points` is the recipe for points where it differs from that for images.
+    samples (B, *space.shape); of a `conditional` variant it maps (z, labels), labels (B,) int64. `points` is the recipe for points
+    where it differs from that for images. `latent_size(space, recipe)` overrides the recipe's where the method fixes it.
     `supports(space)` gives None, or one sentence that says why the method does not apply.
     """
 
@@ -159,6 +199,8 @@ class Variant:
     recipe: Recipe = field(default_factory=Recipe)
     points: Recipe | None = None
     supports: Callable[[Space], str | None] = everywhere
+    conditional: bool = False
+    latent_size: Callable[[Space, Recipe], int] | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for facts that no table can show, and where there is nothing to train."""
@@ -170,7 +212,14 @@ class Variant:
 
     def recipe_for(self, space: Space) -> Recipe:
         """The recipe for points or for images."""
-        return self.points if space.is_points and self.points is not None else self.recipe
+        recipe = self.points if space.is_points and self.points is not None else self.recipe
+        return recipe if self.latent_size is None else replace(recipe, latent_size=self.latent_size(space, recipe))
+
+    def refuses(self, space: Space) -> str | None:
+        """None, or one sentence that says why this cannot be trained on a space: `supports`, and labels where they are needed."""
+        if self.conditional and space.classes is None:
+            return "It is conditioned on class labels, and the data have none; choose data with classes."
+        return self.supports(space)
 
 
 @dataclass(frozen=True)
@@ -200,60 +249,3 @@ def _check_facts(name: str, family: str, paper: str) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def adversarial(
-    *,
-    name: str,
-    family: str,
-    paper: str,
-    networks: Callable[[Space, Recipe], dict[str, nn.Module]],
-    d_loss: AdversarialLoss,
-    g_loss: AdversarialLoss,
-    recipe: Recipe,
-    points: Recipe | None = None,
-    d_uniform: Uniform = "none",
-    d_constrain: Callable[[Mapping[str, Tensor]], None] | None = None,
-    supports: Callable[[Space], str | None] = everywhere,
-) -> Variant:
-    """A variant of two networks and two losses of one signature, `(D, batch) -> scalar`, trained in turn.
-
-    In the discriminator's phase `batch.fake` is G(z) without a gradient to G; in the generator's phase it carries one. The means of
-    D's outputs on real and on fake samples are watched in both phases.
-    """
-
-    def objective(loss: AdversarialLoss) -> Objective:
-        def play(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-            batch = replace(batch, fake=networks.generator(batch.z))
-            watched = _Watched(networks.discriminator, batch)
-            return loss(watched, batch), watched.means
-
-        return play
-
-    def d_lr(recipe: Recipe) -> float:
-        return recipe.lr if recipe.d_lr is None else recipe.d_lr
-
-    phases = (
-        Phase("d", ("discriminator",), objective(d_loss), lambda r: r.d_steps, d_lr, d_uniform, d_constrain),
-        Phase("g", ("generator",), objective(g_loss)),
-    )
-    return Variant(
-        name=name, family=family, paper=paper, networks=networks, phases=phases, recipe=recipe, points=points, supports=supports
-    )
-
-
-class _Watched:
-    """D, with the mean of its output noted when it is shown the batch's real or fake samples themselves."""
-
-    def __init__(self, discriminator: Network, batch: Batch) -> None:
-        self.discriminator = discriminator
-        self.batch = batch
-        self.means: dict[str, Tensor] = {}
-
-    def __call__(self, x: Tensor, *args: Any) -> Tensor:
-        output = self.discriminator(x, *args)
-        if x is self.batch.real:
-            self.means["d_real"] = output.detach().mean()
-        elif x is self.batch.fake:
-            self.means["d_fake"] = output.detach().mean()
-        return output

@@ -8,7 +8,21 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 FLOORS: list[set[str]] = [
     {"errors", "files", "registry", "rng", "record", "clock", "environment"},
-    {"variant", "dataset", "extractor", "metric", "losses", "penalties", "nets", "images", "idx", "mixture", "channels", "picture"}
+    {
+        "variant",
+        "adversarial",
+        "dataset",
+        "extractor",
+        "metric",
+        "losses",
+        "penalties",
+        "nets",
+        "images",
+        "idx",
+        "mixture",
+        "channels",
+        "picture",
+    }
     | {"weights", "resize", "kernels", "projections", "class_scores", "frechet", "extrapolation"}
     | {"distances", "neighbours", "cells"},
     {"variants", "datasets", "extractors", "metrics", "generator", "stack", "checkpoint", "cache", "find_extractor"},
@@ -23,6 +37,7 @@ STRANGERS = {"variants", "datasets", "extractors", "metrics"}
 
 # Imports within a floor that are meant, each with its reason.
 NEIGHBOURS = {
+    ("adversarial", "variant"),  # two networks and two losses are one form of a variant
     ("record", "errors"),  # errors and files are what the rest of floor 0 raises and writes with
     ("record", "files"),
     ("registry", "errors"),

@@ -162,14 +162,14 @@ def test_built_networks_fit_the_space(space):
     recipe = Recipe(latent_size=7)
     samples = build.generator(space, recipe)(torch.randn(4, 7))
     assert samples.shape == (4, *space.shape)
-    assert build.discriminator(space)(samples).shape == (4,)
-    assert build.discriminator(space, pack=2)(samples).shape == (2,)
-    assert build.encoder(space, 14)(samples).shape == (4, 14)
+    assert build.discriminator(space, recipe)(samples).shape == (4,)
+    assert build.discriminator(space, recipe, pack=2)(samples).shape == (2,)
+    assert build.encoder(space, recipe, 14)(samples).shape == (4, 14)
 
 
 def test_packing_changes_the_first_layer_alone():
     for space in (Space((2,)), Space((1, 28, 28)), Space((3, 28, 28))):
-        alone, packed = (dict(build.discriminator(space, pack=pack).named_parameters()) for pack in (1, 3))
+        alone, packed = (dict(build.discriminator(space, Recipe(), pack=pack).named_parameters()) for pack in (1, 3))
         differ = [key for key in alone if alone[key].shape != packed[f"discriminator.{key}"].shape]
         assert differ == [next(iter(alone))]
         assert len(alone) == len(packed)

@@ -13,7 +13,7 @@ def a_batch(*shape: int) -> Batch:
     generator = torch.Generator().manual_seed(0)
     real, fake = torch.randn(2, *shape, dtype=torch.float64, generator=generator)
     uniform = torch.rand(shape[0], *(1 for _ in shape[1:]), dtype=torch.float64, generator=generator)
-    return Batch(real=real, z=torch.zeros(shape[0], 1), fake=fake, uniform=uniform)
+    return Batch(real=real, z=torch.zeros(shape[0], 1), fake=fake, noise={"between": uniform})
 
 
 @pytest.mark.parametrize("shape", [(6, 2), (6, 3, 4, 4)])
@@ -26,7 +26,7 @@ def test_linear_critic(shape):
 def test_slope_is_taken_between_the_samples():
     # D(x) = |x|^2 / 2 has the gradient x, so that the penalty shows where it was taken: at 0.25 real + 0.75 fake.
     real, fake = torch.tensor([[4.0, 0.0]]), torch.tensor([[0.0, 8.0]])
-    batch = Batch(real=real, z=torch.zeros(1, 1), fake=fake, uniform=torch.tensor([[0.25]]))
+    batch = Batch(real=real, z=torch.zeros(1, 1), fake=fake, noise={"between": torch.tensor([[0.25]])})
     penalty = penalties.interpolated(lambda x: 0.5 * x.square().sum(1), batch)
     assert penalty.item() == pytest.approx(((1.0**2 + 6.0**2) ** 0.5 - 1) ** 2, rel=1e-6)  # float32
 

@@ -6,12 +6,14 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._pytree import tree_map
 
 from ganbench import registry
 from ganbench.dataset import LoadedDataset, Part
 from ganbench.errors import UsageError
+from ganbench.stack import BoundNetwork
 from ganbench.variant import Batch, Control, Networks, Phase, Space, Variant
 
 ENTRIES = registry.entries("variants")
@@ -19,13 +21,14 @@ LOADED = {name: entry.load() for name, entry in ENTRIES.items()}
 VARIANTS = [loaded for loaded in LOADED.values() if isinstance(loaded, Variant)]
 PHASES = [pytest.param(variant, phase, id=f"{variant.name}-{phase.name}") for variant in VARIANTS for phase in variant.phases]
 BY_NAME = {"argnames": "variant", "argvalues": VARIANTS, "ids": [variant.name for variant in VARIANTS]}
-SPACES = [Space((2,)), Space((1, 8, 8)), Space((3, 8, 8)), Space((1, 28, 28)), Space((3, 32, 32)), Space((1, 64, 64))]
+CLASSES = 4
+SPACES = [Space(shape, CLASSES) for shape in [(2,), (1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 32), (1, 64, 64)]]
 SMALL = SPACES[:3]  # those whose objectives are run many times over
 B = 6
 
 
 def modules(variant: Variant, space: Space, seed: int = 0) -> dict[str, nn.Module]:
-    if variant.supports(space) is not None:
+    if variant.refuses(space) is not None:
         pytest.skip("the variant does not apply to the space")
     torch.manual_seed(seed)
     return {name: net.double() for name, net in variant.networks(space, variant.recipe_for(space)).items()}
@@ -35,11 +38,17 @@ def a_batch(variant: Variant, phase: Phase, space: Space, seed: int = 0) -> dict
     generator = torch.Generator().manual_seed(seed)
     real = 2 * torch.rand(B, *space.shape, dtype=torch.float64, generator=generator) - 1
     z = torch.randn(B, variant.recipe_for(space).latent_size, dtype=torch.float64, generator=generator)
-    batch = {"real": real, "z": z}
-    if phase.uniform != "none":
-        shape = space.shape if phase.uniform == "per-element" else tuple(1 for _ in space.shape)
-        batch["uniform"] = torch.rand(B, *shape, dtype=torch.float64, generator=generator)
+    labels = torch.randint(0, CLASSES, (B,), generator=generator)
+    batch = {"real": real, "z": z, "labels": labels, "progress": torch.tensor(0.25, dtype=torch.float64), "noise": {}}
+    for name, noise in phase.noise.items():
+        drawn = torch.empty(B, *noise.shape(space, variant.recipe_for(space)), dtype=torch.float64)
+        batch["noise"][name] = drawn.normal_(generator=generator) if noise.law == "normal" else drawn.uniform_(generator=generator)
     return batch
+
+
+def bound(networks: dict[str, nn.Module]) -> Networks:
+    """Plain modules as an objective sees them."""
+    return Networks({n: BoundNetwork(net, dict(net.named_parameters()), dict(net.named_buffers())) for n, net in networks.items()})
 
 
 def grads(
@@ -48,7 +57,7 @@ def grads(
     """The loss of one seed, and its gradients in the updated networks' parameters, by plain modules and plain autograd."""
     for name, net in networks.items():
         net.requires_grad_(name in phase.updates)
-    loss, _ = phase.objective(Networks(networks), Batch(**batch))
+    loss, _ = phase.objective(bound(networks), Batch(**batch))
     leaves = {f"{name}/{key}": p for name in phase.updates for key, p in networks[name].named_parameters()}
     found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     return loss, {key: torch.zeros_like(leaves[key]) if g is None else g for key, g in zip(leaves, found, strict=True)}
@@ -59,8 +68,9 @@ def grads(
 def test_generator_gives_samples_of_the_space(variant, space):
     generator = modules(variant, space)["generator"]
     z = torch.randn(3, variant.recipe_for(space).latent_size, dtype=torch.float64)
+    inputs = (z, torch.tensor([0, 1, 2])) if variant.conditional else (z,)
     for net in (generator.train(), generator.eval()):
-        samples = net(z)
+        samples = net(*inputs)
         assert samples.shape == (3, *space.shape)
         assert torch.isfinite(samples).all()
         assert space.is_points or samples.abs().max() <= 1
@@ -82,10 +92,10 @@ def test_our_own_variants_apply_to_every_space(name):
     assert [LOADED[name].supports(space) for space in SPACES] == [None] * len(SPACES)
 
 
-@pytest.mark.parametrize("space", [Space((2,)), Space((1, 28, 28)), Space((3, 32, 32))], ids=str)
+@pytest.mark.parametrize("space", [SPACES[0], SPACES[3], SPACES[4]], ids=str)
 @pytest.mark.parametrize(("variant", "phase"), PHASES)
 def test_objective_is_a_finite_scalar(variant, phase, space):
-    loss, watched = phase.objective(Networks(modules(variant, space)), Batch(**a_batch(variant, phase, space)))
+    loss, watched = phase.objective(bound(modules(variant, space)), Batch(**a_batch(variant, phase, space)))
     assert loss.shape == ()
     assert torch.isfinite(loss)
     assert watched
@@ -105,13 +115,10 @@ def test_stacked_seeds_equal_each_seed_alone(variant, phase, space):
     leaves = {f"{name}/{key}": p.requires_grad_() for name in phase.updates for key, p in states[name][0].items()}
 
     def objective(states, batch):
-        def bind(name):
-            return lambda *x: functional_call(alone[0][name], states[name], x)
-
-        return phase.objective(Networks({name: bind(name) for name in states}), Batch(**batch))
+        return phase.objective(Networks({name: BoundNetwork(alone[0][name], *states[name]) for name in states}), Batch(**batch))
 
     template = {name: {k: v.clone() for k, v in net.state_dict().items()} for name, net in alone[0].items()}
-    batch = {key: torch.stack([each[key] for each in batches]) for key in batches[0]}
+    batch = tree_map(lambda *each: torch.stack(each), *batches)
     losses, watched = vmap(objective, randomness="error")(states, batch)
     stacked = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True, materialize_grads=True)
     for name, net in alone[0].items():  # the template module's own state stays as it was
@@ -145,7 +152,7 @@ def test_every_parameter_of_the_updated_networks_gets_a_gradient(variant, phase,
             assert all(parameter.grad is None for parameter in net.parameters())
 
 
-@pytest.mark.parametrize("space", [Space((2,)), Space((3, 32, 32))], ids=str)
+@pytest.mark.parametrize("space", [SPACES[0], SPACES[4]], ids=str)
 @pytest.mark.parametrize(**BY_NAME)
 def test_no_bias_before_a_normalisation(variant, space):
     for net in modules(variant, space).values():

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ganbench.checkpoint import load_state, remove_state, save_state
 from ganbench.clock import Stopwatch, utc_now
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
-from ganbench.generator import NotFiniteError, draw_samples, save_generator
+from ganbench.generator import NotFiniteError, draw_labels, draw_samples, save_generator
 from ganbench.harness.plan import Job, Setting, job_metrics
 from ganbench.harness.progress import Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, real_side
@@ -110,7 +111,8 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
         return
     try:
         with Stopwatch(setting.device) as drawing:
-            items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed)
+            labels = _labels(training, job.samples)
+            items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed, labels=labels)
     except NotFiniteError as error:
         run.give_up(seed, outcome, str(error))
         return
@@ -118,7 +120,13 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
     path = job.place(setting.out, "checkpoints") / f"seed-{seed}.safetensors"
     checkpoint_hash = save_generator(path, training.generator_state(index), facts, training.space, training.recipe)
     run.keep(seed, "checkpoint", path)
-    run.finish(seed, items, Outcome(timing, training.step, checkpoint_hash, outcome.parameters), drawing.seconds)
+    run.finish(seed, items, Outcome(timing, training.step, checkpoint_hash, outcome.parameters), drawing.seconds, labels)
+
+
+def _labels(training: Training, count: int) -> Tensor | None:
+    """The classes that a conditional generator is asked for; None for another."""
+    classes = training.space.classes
+    return draw_labels(count, classes) if training.variant.conditional and classes else None
 
 
 def _train(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
@@ -180,13 +188,15 @@ def _evaluate(run: Run, training: Training) -> None:
         network = training.generator(index)
         shown = job.eval_samples if training.space.is_points else PICTURED
         try:
-            items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed)
-            fixed = draw_samples(network, training.space, training.recipe, shown, seed, "grid")
+            labels = _labels(training, job.eval_samples)
+            items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed, labels=labels)
+            asked = _labels(training, shown)
+            fixed = draw_samples(network, training.space, training.recipe, shown, seed, "grid", asked)
         except NotFiniteError:
             continue  # not finite: the training marks the seed at its next watched step
         stem = job.place(run.setting.out, "samples") / f"seed-{seed}" / f"step-{training.step:06d}"
         run.keep(seed, f"samples at step {training.step}", save_picture(stem, fixed))
-        scores = run.score(items, f"{job.name} seed {seed} step {training.step}").scores
+        scores = run.score(items, f"{job.name} seed {seed} step {training.step}", labels).scores
         run.evaluations.setdefault(seed, []).append(Evaluation(step=training.step, scores=scores))
         found.append({name: each.value for name, each in scores.items()})
     if found:

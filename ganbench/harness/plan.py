@@ -159,16 +159,26 @@ def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: Data
 
 
 def job_metrics(job: Job, loaded: LoadedDataset) -> list[Metric]:
-    """The metrics of a job. Raises UsageError for one that its extractor, data or samples (without classes) do not serve."""
-    given = Given(loaded.modes, loaded.name, held_out=True, images=len(loaded.shape) == 3)
-    return choose_metrics(job.metrics, find_extractor(job.extractor), given)
+    """The metrics of a job. Raises UsageError for one that its extractor or data do not serve.
+
+    Metrics by class are left out for samples without classes: those of controls and of variants that are not conditional.
+    """
+    extractor, variant = find_extractor(job.extractor), find("variants", job.variant).load()
+    given = Given(loaded.modes, loaded.name, held_out=True, labels=loaded.train.labels is not None, images=len(loaded.shape) == 3)
+    chosen = choose_metrics(job.metrics, extractor, given)
+    if isinstance(variant, Variant) and variant.conditional:
+        return chosen
+    kept = [metric for metric in chosen if "labels" not in metric.needs]
+    if not kept:
+        raise UsageError(f"{job.name} has samples without classes, and {', '.join(job.metrics)} need them; add another metric.")
+    return kept
 
 
 def _check(job: Job, loaded: LoadedDataset, variant: Variant | Control) -> None:
     job_metrics(job, loaded)
     if isinstance(variant, Control):
         variant.draw(loaded, job.samples, stream(0, "check"))
-    elif reason := variant.supports(Space(loaded.shape, loaded.classes)):
+    elif reason := variant.refuses(Space(loaded.shape, loaded.classes)):
         raise UsageError(f"{job.name} cannot be trained on {job.dataset}: {reason}")
     if job.recipe is not None:
         check_batch_size(loaded, job.recipe.batch_size)

@@ -54,10 +54,10 @@ class Run:
     evaluations: dict[int, list[Evaluation]] = field(default_factory=dict)
     files: dict[int, dict[str, str]] = field(default_factory=dict)
 
-    def score(self, items: Tensor, source: str) -> Scored:
-        """Scores and protocol of one set of samples."""
+    def score(self, items: Tensor, source: str, labels: Tensor | None = None) -> Scored:
+        """Scores and protocol of one set of samples, with their classes where they have any."""
         images = any("images" in metric.needs for metric in self.metrics)
-        samples = read_side(in_memory(source, items), [self.extractor], Pass(), images=images)
+        samples = read_side(in_memory(source, items, labels), [self.extractor], Pass(), images=images)
         compared = Comparison(samples, self.reference, self.dataset.name, self.dataset.modes, self.held_out)
         return score(compared, [Asked(self.extractor, self.metrics)])
 
@@ -65,10 +65,10 @@ class Run:
         """Note a file of a seed for its record, relative to the output folder."""
         self.files.setdefault(seed, {})[name] = path.relative_to(self.setting.out).as_posix()
 
-    def finish(self, seed: int, items: Tensor, outcome: Outcome, sample_seconds: float) -> None:
+    def finish(self, seed: int, items: Tensor, outcome: Outcome, sample_seconds: float, labels: Tensor | None = None) -> None:
         """Score the samples of one seed, keep a picture of them, and write its record."""
         with Stopwatch(self.setting.device) as scoring:
-            scored = self.score(items, f"{self.job.name} seed {seed}")
+            scored = self.score(items, f"{self.job.name} seed {seed}", labels)
         self.keep(seed, "samples", save_picture(self.job.place(self.setting.out, "samples") / f"seed-{seed}" / "final", items))
         seconds = {"sample_seconds": sample_seconds, "score_seconds": scoring.seconds, "finished_at": utc_now()}
         record = self._record(seed, "ok", outcome).model_copy(

@@ -44,9 +44,11 @@ class Override(Model):
     optimizer: Literal["adam", "rmsprop"] | None = None
     batch_size: Annotated[int, Field(ge=2)] | None = None
     d_steps: Positive | None = None
+    g_steps: Positive | None = None
     latent_size: Positive | None = None
     latent_law: Literal["normal", "uniform"] | None = None
     ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
+    architecture: str | None = None
 
     def of_recipe(self) -> dict[str, Any]:
         """The fields of a Recipe that this changes."""

@@ -1,19 +1,59 @@
-"""The default networks for a space: fully connected for points, DCGAN for images.
+"""The networks that a recipe names, for a space: an architecture is a pair of builders for points and one for images.
 
 Where no normalisation is named, images get batch norm, and points none: on a ring of modes it slowed learning.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from torch import nn
 
-from ganbench.nets import dcgan, mlp, norms
+from ganbench.errors import UsageError, unknown_name
+from ganbench.nets import dcgan, mlp, norms, pacgan_toy
 from ganbench.nets.pack import Packed
 
 if TYPE_CHECKING:
     from ganbench.variant import Recipe, Space
+
+GeneratorBuilder = Callable[["tuple[int, ...]", int, norms.Norm | None], nn.Module]  # shape, latent_size, norm
+TrunkBuilder = Callable[["tuple[int, ...]", int, norms.Norm | None, int], nn.Module]  # shape, outputs, norm, pack
+
+Builder = TypeVar("Builder")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How networks are built. A builder that is None stands for a kind of data that the architecture is not for."""
+
+    points_generator: GeneratorBuilder | None = None
+    points_trunk: TrunkBuilder | None = None
+    image_generator: GeneratorBuilder | None = None
+    image_trunk: TrunkBuilder | None = None
+
+
+def _mlp_generator(shape: tuple[int, ...], latent_size: int, norm: norms.Norm | None) -> nn.Module:
+    return mlp.generator(latent_size, shape[0], norm or norms.none)
+
+
+def _mlp_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
+    return mlp.discriminator(pack * shape[0], norm or norms.none, outputs)
+
+
+def _dcgan_generator(shape: tuple[int, ...], latent_size: int, norm: norms.Norm | None) -> nn.Module:
+    return dcgan.generator(shape, latent_size, norm or norms.batch)
+
+
+def _dcgan_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
+    return dcgan.discriminator(shape, norm or norms.batch, outputs, pack)
+
+
+ARCHITECTURES = {
+    "default": Architecture(_mlp_generator, _mlp_trunk, _dcgan_generator, _dcgan_trunk),
+    "pacgan-toy": Architecture(pacgan_toy.generator, pacgan_toy.trunk),
+}
 
 
 def supports(space: Space) -> str | None:
@@ -21,25 +61,46 @@ def supports(space: Space) -> str | None:
     return None if space.is_points else dcgan.supports(space.shape)
 
 
+def networks(space: Space, recipe: Recipe, norm: norms.Norm | None = None) -> dict[str, nn.Module]:
+    """The recipe's generator, and its discriminator with the given normalisation. Raises as `generator`."""
+    return {"generator": generator(space, recipe), "discriminator": discriminator(space, recipe, norm)}
+
+
 def generator(space: Space, recipe: Recipe, norm: norms.Norm | None = None) -> nn.Module:
-    """z (B, latent_size) -> points (B, D) of any range, or images (B, C, H, W) in [-1, 1]."""
-    if space.is_points:
-        return mlp.generator(recipe.latent_size, space.shape[0], norm or norms.none)
-    return dcgan.generator(space.shape, recipe.latent_size, norm or norms.batch)
+    """z (B, latent_size) -> points (B, D) of any range, or images (B, C, H, W) in [-1, 1].
+
+    Raises UsageError for an architecture that is not known or not for such data.
+    """
+    known = _architecture(recipe)
+    builder = known.points_generator if space.is_points else known.image_generator
+    return _present(builder, space, recipe)(space.shape, recipe.latent_size, norm)
 
 
-def discriminator(space: Space, norm: norms.Norm | None = None, pack: int = 1) -> nn.Module:
-    """Samples (B, *shape) -> logits (B,), or (B / pack,) where it judges `pack` samples together."""
-    logits = nn.Sequential(_trunk(space, 1, norm, pack), nn.Flatten(0))
+def discriminator(space: Space, recipe: Recipe, norm: norms.Norm | None = None, pack: int = 1) -> nn.Module:
+    """Samples (B, *shape) -> logits (B,), or (B / pack,) where it judges `pack` samples together. Raises as `generator`."""
+    logits = nn.Sequential(_trunk(space, recipe, 1, norm, pack), nn.Flatten(0))
     return Packed(logits, pack) if pack > 1 else logits
 
 
-def encoder(space: Space, outputs: int, norm: norms.Norm | None = None) -> nn.Module:
-    """Samples (B, *shape) -> (B, outputs), by the layers of the discriminator."""
-    return _trunk(space, outputs, norm, pack=1)
+def encoder(space: Space, recipe: Recipe, outputs: int, norm: norms.Norm | None = None) -> nn.Module:
+    """Samples (B, *shape) -> (B, outputs), by the layers of the discriminator. Raises as `generator`."""
+    return _trunk(space, recipe, outputs, norm, pack=1)
 
 
-def _trunk(space: Space, outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
-    if space.is_points:
-        return mlp.discriminator(pack * space.shape[0], norm or norms.none, outputs)
-    return dcgan.discriminator(space.shape, norm or norms.batch, outputs, pack)
+def _trunk(space: Space, recipe: Recipe, outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
+    known = _architecture(recipe)
+    builder = known.points_trunk if space.is_points else known.image_trunk
+    return _present(builder, space, recipe)(space.shape, outputs, norm, pack)
+
+
+def _architecture(recipe: Recipe) -> Architecture:
+    if recipe.architecture not in ARCHITECTURES:
+        raise unknown_name("architecture", recipe.architecture, list(ARCHITECTURES))
+    return ARCHITECTURES[recipe.architecture]
+
+
+def _present(builder: Builder | None, space: Space, recipe: Recipe) -> Builder:
+    if builder is None:
+        kind = "points" if space.is_points else "images"
+        raise UsageError(f"The architecture {recipe.architecture} has no networks for {kind}; choose another one.")
+    return builder

@@ -21,10 +21,11 @@ def from_checkpoint(path: Path, reading: Reading) -> Samples:
     network, place = generator.network.eval(), next(generator.network.parameters())
 
     def run(z: Tensor, labels: Tensor | None) -> Tensor:
-        output: Tensor = network(z.to(place.device, place.dtype))
+        z = z.to(place.device, place.dtype)
+        output: Tensor = network(z) if labels is None else network(z, labels.to(place.device))
         return output.cpu()
 
-    program = Program(str(path), run, generator.space.shape, generator.recipe, pads=False, clamps=True)
+    program = Program(str(path), run, generator.space.shape, generator.recipe, generator.classes, pads=False, clamps=True)
     known = registry.entries("datasets").get(generator.dataset_name.partition(":")[0])
     usual = known.facts.get("samples", GENERATED) if known else GENERATED
     count = usual if reading.count is None else reading.count
@@ -34,6 +35,7 @@ def from_checkpoint(path: Path, reading: Reading) -> Samples:
         generator.space.shape,
         program.samples(count, reading.seed),
         fingerprint=fingerprint(generator.hash, program, count, reading.seed, reading.device),
+        labels=program.labels(count),
         dataset_name=generator.dataset_name,
         notes=(f"drawn by seed {reading.seed} from the checkpoint with sha256 {generator.hash}",),
         paths=program.paths,

@@ -12,16 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe, Space, adversarial
+from ganbench.variant import Batch, Network, Recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-
-def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
-    """The default generator and discriminator."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space)}
+    from torch import Tensor
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
@@ -38,7 +34,7 @@ VARIANT = adversarial(
     name="gan",
     family="loss",
     paper="Goodfellow et al. 2014, arXiv:1406.2661",
-    networks=networks,
+    networks=build.networks,
     d_loss=d_loss,
     g_loss=g_loss,
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),

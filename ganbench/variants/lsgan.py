@@ -9,16 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe, Space, adversarial
+from ganbench.variant import Batch, Network, Recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-
-def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
-    """The default generator and discriminator."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space)}
+    from torch import Tensor
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
@@ -35,7 +31,7 @@ VARIANT = adversarial(
     name="lsgan",
     family="loss",
     paper="Mao et al. 2017, arXiv:1611.04076",
-    networks=networks,
+    networks=build.networks,
     d_loss=d_loss,
     g_loss=g_loss,
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),

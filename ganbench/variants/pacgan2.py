@@ -3,8 +3,9 @@
 The losses are `nsgan`'s. A batch of 128 makes 64 packs, as many as `nsgan` has samples; each is joined along channels, and only the
 discriminator's first layer grows (section 2).
 
-Departs from it: one generator step to a discriminator step, where its code for stacked MNIST has two, and the averaged generator is
-the one scored. For points also: layers of 64 and leaky ReLU where it has 400 and maxout, and Adam without momentum.
+Departs from it: one generator step to a discriminator step, where its code for stacked MNIST has two (`g_steps`), and the averaged
+generator is the one scored. For points also: layers of 64 and leaky ReLU where it has 400 and maxout (the architecture
+`pacgan-toy`), and Adam without momentum.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe, Space, adversarial
+from ganbench.variant import Batch, Network, Recipe, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,7 +25,7 @@ PACK = 2
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """The default generator, and the default discriminator of PACK samples together."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, pack=PACK)}
+    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, recipe, pack=PACK)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
-from ganbench.variant import Batch, Network, Recipe, Space, adversarial
+from ganbench.variant import Batch, Network, Recipe, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """The default generator, and the default discriminator with spectral norm in place of batch norm."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, norms.spectral)}
+    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, recipe, norms.spectral)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:

@@ -26,7 +26,7 @@ POINTS_SIGMA = 0.15
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """An encoder to mean and log variance (B, 2 latent_size) of z, and the default generator as the decoder."""
-    return {"encoder": build.encoder(space, 2 * recipe.latent_size), "generator": build.generator(space, recipe)}
+    return {"encoder": build.encoder(space, recipe, 2 * recipe.latent_size), "generator": build.generator(space, recipe)}
 
 
 def objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

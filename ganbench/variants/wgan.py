@@ -11,19 +11,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe, Space, adversarial
+from ganbench.variant import Batch, Network, Recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 CLIP = 0.01  # algorithm 1
 POINTS_CLIP = 0.1
-
-
-def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
-    """The default generator and discriminator."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
@@ -48,7 +44,7 @@ VARIANT = adversarial(
     name="wgan",
     family="loss",
     paper="Arjovsky et al. 2017, arXiv:1701.07875",
-    networks=networks,
+    networks=build.networks,
     d_loss=d_loss,
     g_loss=g_loss,
     recipe=Recipe(lr=5e-5, optimizer="rmsprop", betas=(0.0, 0.99), d_steps=5, ema_decay=0.999),

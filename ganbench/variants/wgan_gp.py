@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses, penalties
+from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
-from ganbench.variant import Batch, Network, Recipe, Space, adversarial
+from ganbench.variant import Batch, Network, Noise, Recipe, Space, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,7 +22,7 @@ POINTS_PENALTY = 0.1  # gan_toy.py of the authors' code
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """The default generator, and the default discriminator without normalisation."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, norms.none)}
+    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, recipe, norms.none)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
@@ -44,6 +45,6 @@ VARIANT = adversarial(
     g_loss=g_loss,
     recipe=Recipe(lr=1e-4, betas=(0.0, 0.9), d_steps=5, ema_decay=0.999),
     points=Recipe(lr=2e-3, betas=(0.0, 0.9), d_steps=2, latent_size=2, ema_decay=0.995),
-    d_uniform="per-sample",
+    d_noise={"between": Noise(per_sample)},
     supports=build.supports,
 )

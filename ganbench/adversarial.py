@@ -1,0 +1,101 @@
+"""Variants of two networks and two losses of one signature, `(D, batch) -> scalar`, trained in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ganbench.variant import (
+    Batch,
+    Network,
+    Networks,
+    Noise,
+    Objective,
+    Phase,
+    Recipe,
+    Space,
+    Variant,
+    discriminator_lr,
+    discriminator_steps,
+    everywhere,
+    generator_steps,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+AdversarialLoss = Callable[[Network, Batch], "Tensor"]
+
+
+def adversarial(
+    *,
+    name: str,
+    family: str,
+    paper: str,
+    networks: Callable[[Space, Recipe], dict[str, nn.Module]],
+    d_loss: AdversarialLoss,
+    g_loss: AdversarialLoss,
+    recipe: Recipe,
+    points: Recipe | None = None,
+    d_noise: Mapping[str, Noise] | None = None,
+    g_noise: Mapping[str, Noise] | None = None,
+    d_constrain: Callable[[Mapping[str, Tensor]], None] | None = None,
+    supports: Callable[[Space], str | None] = everywhere,
+    conditional: bool = False,
+) -> Variant:
+    """A variant of two networks and two losses of one signature, `(D, batch) -> scalar`, trained in turn.
+
+    In the discriminator's phase `batch.fake` is G(z), of a conditional variant G(z, labels), without a gradient to G; in the
+    generator's phase it carries one. The means of D's outputs on real and on fake samples are watched in both phases.
+    """
+    d_phase = Phase(
+        "d",
+        ("discriminator",),
+        played(d_loss, conditional),
+        discriminator_steps,
+        discriminator_lr,
+        noise=d_noise or {},
+        constrain=d_constrain,
+    )
+    g_phase = Phase("g", ("generator",), played(g_loss, conditional), generator_steps, noise=g_noise or {})
+    return Variant(
+        name=name,
+        family=family,
+        paper=paper,
+        networks=networks,
+        phases=(d_phase, g_phase),
+        recipe=recipe,
+        points=points,
+        supports=supports,
+        conditional=conditional,
+    )
+
+
+def played(loss: AdversarialLoss, conditional: bool = False) -> Objective:
+    """The objective that draws the fake samples, shows D and the batch to a loss, and watches D's means on both."""
+
+    def play(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        fake = networks.generator(batch.z, batch.labels) if conditional else networks.generator(batch.z)
+        batch = replace(batch, fake=fake)
+        watched = _Watched(networks.discriminator, batch)
+        return loss(watched, batch), watched.means
+
+    return play
+
+
+class _Watched:
+    """D, with the mean of its output noted when it is shown the batch's real or fake samples themselves."""
+
+    def __init__(self, discriminator: Network, batch: Batch) -> None:
+        self.discriminator = discriminator
+        self.batch = batch
+        self.means: dict[str, Tensor] = {}
+
+    def __call__(self, x: Tensor, *args: Any) -> Tensor:
+        output = self.discriminator(x, *args)
+        if x is self.batch.real:
+            self.means["d_real"] = output.detach().mean()
+        elif x is self.batch.fake:
+            self.means["d_fake"] = output.detach().mean()
+        return output
