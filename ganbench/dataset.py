@@ -53,13 +53,14 @@ class Part:
     name: str  # "train" or "test"
     items: Tensor  # (N, C, H, W) uint8 or (N, D) float32
     labels: Tensor | None = None  # (N,) int64
+    inputs: Tensor | None = None  # (N, C, H, W) uint8, what each item is made from by image-to-image variants
 
     def __len__(self) -> int:
         return len(self.items)
 
     @functools.cached_property
     def hash(self) -> str:
-        """`content_hash` of the items; labels are not part of it."""
+        """`content_hash` of the items; labels and inputs are not part of it."""
         return content_hash(self.items)
 
 
@@ -77,6 +78,11 @@ class LoadedDataset:
     def shape(self) -> tuple[int, ...]:
         """(D,) for points, (C, H, W) for images."""
         return tuple(self.train.items.shape[1:])
+
+    @property
+    def inputs(self) -> tuple[int, ...] | None:
+        """The shape of what an item is made from, where the data are pairs."""
+        return None if self.train.inputs is None else tuple(self.train.inputs.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -172,4 +178,8 @@ def _check(where: str, part: Part, loaded: LoadedDataset) -> None:
     if labels is not None and (labels.shape != items.shape[:1] or labels.dtype != torch.int64):
         raise InvalidInputError(
             f"{where} has labels of shape {tuple(labels.shape)} and {labels.dtype}; they are ({len(part)},) int64."
+        )
+    if part.inputs is not None and (part.inputs.ndim != 4 or len(part.inputs) != len(part) or part.inputs.dtype != torch.uint8):
+        raise InvalidInputError(
+            f"{where} has inputs of shape {tuple(part.inputs.shape)}, {part.inputs.dtype}; they are ({len(part)}, C, H, W) uint8."
         )

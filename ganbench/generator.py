@@ -38,6 +38,11 @@ def to_uint8(images: Tensor) -> Tensor:
     return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
 
 
+def scaled(items: Tensor, dtype: torch.dtype) -> Tensor:
+    """uint8 images 0..255 to [-1, 1] by `x / 127.5 - 1`; points as they are. Same shape, in `dtype`."""
+    return items.to(dtype).div_(127.5).sub_(1) if items.dtype == torch.uint8 else items.to(dtype)
+
+
 def quantisation_of(are_images: bool) -> str:
     """How items came to be what they are, for the protocol: one rule for all images, so that stored and generated ones compare."""
     return "uint8: stored as they are, generated floor(127.5 x + 128)" if are_images else "none"
@@ -62,21 +67,21 @@ def draw_samples(
     count: int,
     seed: int,
     purpose: str = "sample",
-    labels: Tensor | None = None,
+    given: Tensor | None = None,
 ) -> Tensor:
     """`count` samples of a generator in evaluation mode: (count, C, H, W) uint8, or (count, D) float32 for points, on the CPU.
 
     The latents come from the stream `(seed, purpose)`, drawn on the CPU, whatever the network's device. A conditional
-    generator gets `labels` (count,), those of `draw_labels`.
+    generator gets `given` labels (count,), those of `draw_labels`; a translator `given` images (count, C, H, W) uint8.
     """
     network.eval()
     place = next(network.parameters())
     latents = draw_latents(count, recipe, stream(seed, purpose))
-    if labels is None:
+    if given is None:
         batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
     else:
-        pairs = zip(latents.split(SAMPLING_BATCH), labels.split(SAMPLING_BATCH), strict=True)
-        batches = [network(z.to(place.device, place.dtype), some.to(place.device)) for z, some in pairs]
+        pairs = zip(latents.split(SAMPLING_BATCH), given.split(SAMPLING_BATCH), strict=True)
+        batches = [network(z.to(place.device, place.dtype), _ready(some.to(place.device), place.dtype)) for z, some in pairs]
     samples = torch.cat(batches).float()
     if not samples.isfinite().all():
         raise NotFiniteError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")
@@ -84,6 +89,10 @@ def draw_samples(
         shape = tuple(samples.shape[1:])
         raise InvalidInputError(f"The generator gives samples of shape {shape}, not {space.shape}; mend its networks.")
     return (samples if space.is_points else to_uint8(samples)).cpu()
+
+
+def _ready(given: Tensor, dtype: torch.dtype) -> Tensor:
+    return given if given.ndim == 1 else scaled(given, dtype)
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class TrainedGenerator:
     def sample(self, count: int, seed: int) -> Tensor:
         """`count` samples: (count, C, H, W) uint8, or (count, D) float32 for points, from the latent stream of `seed`."""
         labels = None if self.classes is None else draw_labels(count, self.classes)
-        return draw_samples(self.network, self.space, self.recipe, count, seed, labels=labels)
+        return draw_samples(self.network, self.space, self.recipe, count, seed, given=labels)
 
 
 def build_generator(variant: Variant, space: Space, recipe: Recipe, state: dict[str, Tensor], device: str = "cpu") -> nn.Module:
@@ -152,6 +161,8 @@ def load_generator(path: Path, device: str = "cpu", variant_file: Path | None = 
         if facts["format"] > FORMAT:
             raise InvalidInputError(f"{described} has format {facts['format']}, newer than {FORMAT}; upgrade ganbench.")
         space = Space(tuple(facts["space"]["shape"]), facts["space"]["classes"])
+        if inputs := facts["space"].get("inputs"):
+            space = dataclasses.replace(space, inputs=tuple(inputs))
         if len(space.shape) not in (1, 3) or not all(isinstance(side, int) and side > 0 for side in space.shape):
             raise ValueError(f"its samples have the shape {space.shape}")
         recipe = Recipe(**{**facts["recipe"], "betas": tuple(facts["recipe"]["betas"])})
@@ -177,5 +188,7 @@ def load_generator(path: Path, device: str = "cpu", variant_file: Path | None = 
         state = load_tensors(content)
     except SafetensorError as error:
         raise InvalidInputError(f"{weights} holds no weights that can be read ({error}); copy it again.") from None
+    if variant.translates:
+        raise UsageError(f"{weights} makes images from images, and a checkpoint holds none; score it by `ganbench run`.")
     network = build_generator(variant, space, recipe, state, device)
     return TrainedGenerator(network, entry.name, dataset_name, space, recipe, expected, variant.conditional)

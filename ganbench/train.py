@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
-from ganbench.generator import build_generator, draw_latents
+from ganbench.generator import build_generator, draw_latents, scaled
 from ganbench.rng import stream
 from ganbench.stack import StackedNetwork, build, evaluate
 from ganbench.variant import Noise, Phase, Recipe, Space, Variant
@@ -37,13 +37,14 @@ class RealBatches:
         check_batch_size(dataset, batch_size)
         self.items = dataset.train.items.to(device)
         self.labels = None if dataset.train.labels is None else dataset.train.labels.to(device)
+        self.inputs = None if dataset.train.inputs is None else dataset.train.inputs.to(device)
         self.seeds, self.batch_size, self.dtype = seeds, batch_size, dtype
         self.per_epoch = len(dataset.train) // batch_size
         self._epoch = -1
         self._order = torch.empty(0)
 
     def draw(self, number: int) -> dict[str, Tensor]:
-        """Batch `number`: real (S, B, *shape), images in [-1, 1], and labels (S, B) where there are any."""
+        """Batch `number`: real (S, B, *shape), images in [-1, 1], and labels (S, B) and inputs (S, B, C, H, W) if any."""
         epoch, position = divmod(number, self.per_epoch)
         if epoch != self._epoch:
             orders = [torch.randperm(len(self.items), generator=stream(seed, "epoch", epoch)) for seed in self.seeds]
@@ -51,11 +52,11 @@ class RealBatches:
             self._epoch = epoch
         at = position * self.batch_size
         chosen = self._order[:, at : at + self.batch_size]  # (S, B)
-        real = self.items[chosen]
-        real = real.to(self.dtype).div_(127.5).sub_(1) if real.dtype == torch.uint8 else real.to(self.dtype)
-        batch = {"real": real}
+        batch = {"real": scaled(self.items[chosen], self.dtype)}
         if self.labels is not None:
             batch["labels"] = self.labels[chosen]
+        if self.inputs is not None:
+            batch["inputs"] = scaled(self.inputs[chosen], self.dtype)
         return batch
 
 
@@ -80,7 +81,7 @@ class Training:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.variant, self.recipe, self.seeds, self.steps = variant, recipe, seeds, steps
-        self.space = Space(dataset.shape, dataset.classes)
+        self.space = Space(dataset.shape, dataset.classes, dataset.inputs)
         if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
         self.device, self.dtype, self.watch_every = device, dtype, watch_every

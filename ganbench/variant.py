@@ -23,10 +23,13 @@ Network = Callable[..., "Tensor"]
 
 @dataclass(frozen=True)
 class Space:
-    """What one sample is: its shape, (D,) for points or (C, H, W) for images, and the number of classes where it has any."""
+    """What one sample is: its shape, (D,) for points or (C, H, W) for images, the number of classes where it has any, and the shape
+    of the image that it is made from where the data are pairs.
+    """
 
     shape: tuple[int, ...]
     classes: int | None = None
+    inputs: tuple[int, ...] | None = None
 
     @property
     def is_points(self) -> bool:
@@ -74,7 +77,7 @@ class Recipe:
 class Batch:
     """What an objective sees. All randomness is drawn outside, from per-seed streams, so that objectives are functions.
 
-    `labels` belong to `real`, and the generator's class labels are the same ones. `noise` holds what the phase asks for by name.
+    `labels` and `inputs` belong to `real`; the generator's class labels are the same ones. `noise` holds what the phase asks for.
     `progress` is the share of the training that is done, 0 in the first step, for what is annealed.
     """
 
@@ -82,6 +85,7 @@ class Batch:
     z: Tensor  # (B, latent_size)
     fake: Tensor | None = None  # (B, *shape)
     labels: Tensor | None = None  # (B,) int64
+    inputs: Tensor | None = None  # (B, *space.inputs) in [-1, 1], what a translator makes `real` from
     noise: Mapping[str, Tensor] = field(default_factory=dict)  # by name (B, *as asked for)
     progress: Tensor | None = None  # (), in [0, 1)
 
@@ -186,7 +190,8 @@ class Variant:
     """A generative model that the training loop can train.
 
     `networks(space, recipe)` builds the modules of one seed; one of them is called "generator" and maps z (B, latent_size) to
-    samples (B, *space.shape); of a `conditional` variant it maps (z, labels), labels (B,) int64. `points` is the recipe for points
+    samples (B, *space.shape); of a `conditional` variant it maps (z, labels), labels (B,) int64, and of one that `translates`
+    (z, inputs), inputs (B, *space.inputs). `points` is the recipe for points
     where it differs from that for images. `latent_size(space, recipe)` overrides the recipe's where the method fixes it.
     `supports(space)` gives None, or one sentence that says why the method does not apply.
     """
@@ -200,6 +205,7 @@ class Variant:
     points: Recipe | None = None
     supports: Callable[[Space], str | None] = everywhere
     conditional: bool = False
+    translates: bool = False
     latent_size: Callable[[Space, Recipe], int] | None = None
 
     def __post_init__(self) -> None:
@@ -216,9 +222,11 @@ class Variant:
         return recipe if self.latent_size is None else replace(recipe, latent_size=self.latent_size(space, recipe))
 
     def refuses(self, space: Space) -> str | None:
-        """None, or one sentence that says why this cannot be trained on a space: `supports`, and labels where they are needed."""
+        """None, or one sentence that says why this cannot be trained on a space: `supports`, and labels or pairs."""
         if self.conditional and space.classes is None:
             return "It is conditioned on class labels, and the data have none; choose data with classes."
+        if self.translates and space.inputs is None:
+            return "It makes an image from an image, and the data are no pairs; choose data such as digits-edges."
         return self.supports(space)
 
 

@@ -11,6 +11,7 @@ FLOORS: list[set[str]] = [
     {
         "variant",
         "adversarial",
+        "catalogue",
         "dataset",
         "extractor",
         "metric",

@@ -22,7 +22,10 @@ VARIANTS = [loaded for loaded in LOADED.values() if isinstance(loaded, Variant)]
 PHASES = [pytest.param(variant, phase, id=f"{variant.name}-{phase.name}") for variant in VARIANTS for phase in variant.phases]
 BY_NAME = {"argnames": "variant", "argvalues": VARIANTS, "ids": [variant.name for variant in VARIANTS]}
 CLASSES = 4
-SPACES = [Space(shape, CLASSES) for shape in [(2,), (1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 32), (1, 64, 64)]]
+SPACES = [
+    Space(shape, CLASSES, shape if len(shape) == 3 else None)
+    for shape in [(2,), (1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 32), (1, 64, 64)]
+]
 SMALL = SPACES[:3]  # those whose objectives are run many times over
 B = 6
 
@@ -39,7 +42,15 @@ def a_batch(variant: Variant, phase: Phase, space: Space, seed: int = 0) -> dict
     real = 2 * torch.rand(B, *space.shape, dtype=torch.float64, generator=generator) - 1
     z = torch.randn(B, variant.recipe_for(space).latent_size, dtype=torch.float64, generator=generator)
     labels = torch.randint(0, CLASSES, (B,), generator=generator)
-    batch = {"real": real, "z": z, "labels": labels, "progress": torch.tensor(0.25, dtype=torch.float64), "noise": {}}
+    inputs = 2 * torch.rand(B, *space.shape, dtype=torch.float64, generator=generator) - 1
+    batch = {
+        "real": real,
+        "z": z,
+        "labels": labels,
+        "inputs": inputs,
+        "progress": torch.tensor(0.25, dtype=torch.float64),
+        "noise": {},
+    }
     for name, noise in phase.noise.items():
         drawn = torch.empty(B, *noise.shape(space, variant.recipe_for(space)), dtype=torch.float64)
         batch["noise"][name] = drawn.normal_(generator=generator) if noise.law == "normal" else drawn.uniform_(generator=generator)
@@ -68,7 +79,8 @@ def grads(
 def test_generator_gives_samples_of_the_space(variant, space):
     generator = modules(variant, space)["generator"]
     z = torch.randn(3, variant.recipe_for(space).latent_size, dtype=torch.float64)
-    inputs = (z, torch.tensor([0, 1, 2])) if variant.conditional else (z,)
+    given = torch.rand(3, *space.shape, dtype=torch.float64) if variant.translates else torch.tensor([0, 1, 2])
+    inputs = (z, given) if variant.conditional or variant.translates else (z,)
     for net in (generator.train(), generator.eval()):
         samples = net(*inputs)
         assert samples.shape == (3, *space.shape)

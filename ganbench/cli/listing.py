@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from ganbench import registry
+from ganbench.catalogue import catalogue, listed, markdown
 from ganbench.cli.console import print_json
+from ganbench.errors import UsageError
 
 
 class Kind(enum.StrEnum):
@@ -25,7 +27,7 @@ class Kind(enum.StrEnum):
 
 
 SHOWN = {
-    "variants": ("name", "family", "paper"),
+    "variants": ("family", "name", "year", "paper"),
     "datasets": ("name", "licence", "source"),
     "metrics": ("name", "better", "needs", "paper"),
     "extractors": ("name", "version", "paper"),
@@ -36,8 +38,16 @@ SHOWN = {
 def list_entries(
     kind: Annotated[Kind, typer.Argument(help="What to list.", metavar="variants|datasets|metrics|extractors|suites")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the variants as the page docs/variants.md: families, papers, departures.")
+    ] = False,
 ) -> None:
     """List what can be run and scored."""
+    if as_markdown:
+        if kind != "variants" or as_json:
+            raise UsageError("--markdown is a form of the list of variants alone; leave it out, or list variants with it.")
+        typer.echo(markdown(), nl=False)
+        return
     rows = _suites() if kind == "suites" else _entries(kind.value)
     if as_json:
         print_json(rows)
@@ -55,18 +65,24 @@ def list_entries(
 
 
 def _shown(fact: Any) -> str:
+    if fact is None:
+        return ""
     return ", ".join(fact) if isinstance(fact, list | tuple) else str(fact)
 
 
 def _entries(kind: str) -> list[dict[str, Any]]:
     rows = []
     for entry in registry.entries(kind).values():
-        facts = {"family": "control", "paper": ""} if entry.symbol == "CONTROL" else {}
+        facts: dict[str, Any] = {}
+        if kind == "variants":
+            about = listed(entry)
+            facts = {"family": about.family, "paper": about.paper, "year": about.year}
         summary = entry.doc.splitlines()[0] if entry.doc else ""
         literals = {key: value for key, value in entry.facts.items() if isinstance(value, str | int | float | list | tuple)}
         rows.append({**facts, **literals, "summary": summary})
     if kind == "variants":
-        rows.sort(key=lambda row: (row["family"] == "control", row["family"], row["name"]))
+        place = {row.name: number for number, row in enumerate(catalogue())}
+        rows.sort(key=lambda row: place[row["name"]])
     return rows
 
 

@@ -111,8 +111,8 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
         return
     try:
         with Stopwatch(setting.device) as drawing:
-            labels = _labels(training, job.samples)
-            items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed, labels=labels)
+            given = _given(run, training, job.samples)
+            items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed, given=given)
     except NotFiniteError as error:
         run.give_up(seed, outcome, str(error))
         return
@@ -120,13 +120,27 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
     path = job.place(setting.out, "checkpoints") / f"seed-{seed}.safetensors"
     checkpoint_hash = save_generator(path, training.generator_state(index), facts, training.space, training.recipe)
     run.keep(seed, "checkpoint", path)
-    run.finish(seed, items, Outcome(timing, training.step, checkpoint_hash, outcome.parameters), drawing.seconds, labels)
+    run.finish(
+        seed,
+        items,
+        Outcome(timing, training.step, checkpoint_hash, outcome.parameters),
+        drawing.seconds,
+        _labels(training, job.samples),
+    )
 
 
 def _labels(training: Training, count: int) -> Tensor | None:
     """The classes that a conditional generator is asked for; None for another."""
     classes = training.space.classes
     return draw_labels(count, classes) if training.variant.conditional and classes else None
+
+
+def _given(run: Run, training: Training, count: int) -> Tensor | None:
+    """What the generator makes samples from beside z: class labels, or the first held-out inputs; None for another."""
+    inputs = run.dataset.test.inputs
+    if not training.variant.translates or inputs is None:
+        return _labels(training, count)
+    return inputs[torch.arange(count) % len(inputs)]
 
 
 def _train(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
@@ -188,9 +202,9 @@ def _evaluate(run: Run, training: Training) -> None:
         network = training.generator(index)
         shown = job.eval_samples if training.space.is_points else PICTURED
         try:
-            labels = _labels(training, job.eval_samples)
-            items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed, labels=labels)
-            asked = _labels(training, shown)
+            given, labels = _given(run, training, job.eval_samples), _labels(training, job.eval_samples)
+            items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed, given=given)
+            asked = _given(run, training, shown)
             fixed = draw_samples(network, training.space, training.recipe, shown, seed, "grid", asked)
         except NotFiniteError:
             continue  # not finite: the training marks the seed at its next watched step

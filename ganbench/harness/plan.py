@@ -141,7 +141,7 @@ def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: Data
     )
     recipe = None
     if not isinstance(variant, Control):
-        recipe = replace(variant.recipe_for(Space(loaded.shape, loaded.classes)), **override.of_recipe())
+        recipe = replace(variant.recipe_for(Space(loaded.shape, loaded.classes, loaded.inputs)), **override.of_recipe())
     return Job(
         suite=suite.name,
         dataset=loaded.name,
@@ -178,7 +178,7 @@ def _check(job: Job, loaded: LoadedDataset, variant: Variant | Control) -> None:
     job_metrics(job, loaded)
     if isinstance(variant, Control):
         variant.draw(loaded, job.samples, stream(0, "check"))
-    elif reason := variant.refuses(Space(loaded.shape, loaded.classes)):
+    elif reason := variant.refuses(Space(loaded.shape, loaded.classes, loaded.inputs)):
         raise UsageError(f"{job.name} cannot be trained on {job.dataset}: {reason}")
     if job.recipe is not None:
         check_batch_size(loaded, job.recipe.batch_size)

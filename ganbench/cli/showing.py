@@ -1,0 +1,92 @@
+"""`ganbench show`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganbench import registry
+from ganbench.catalogue import listed
+from ganbench.cli.console import print_json
+
+if TYPE_CHECKING:
+    from ganbench.variant import Variant
+
+CLASSES = 10  # of the spaces whose parameters are counted: a conditional variant's depend on them
+SHAPES = ((2,), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64))
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A variant's name, or the path of a Python file with one.", metavar="VARIANT")],
+    records: Annotated[
+        list[Path] | None, typer.Option(help="Record files, or folders of them, to read its scores from; repeat it for more.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show a variant: what it is, its recipe, its parameters, and how it scored in the given records."""
+    entry = registry.find("variants", name)
+    about = asdict(listed(entry))
+    facts: dict[str, Any] = {key: about[key] for key in ("name", "family", "paper", "year", "departures", "doc")}
+    facts |= {"recipes": {}, "parameters": {}, "refused": {}} if entry.symbol == "CONTROL" else _built(entry.load())
+    facts["scores"] = _scores(entry.name, records or [])
+    if as_json:
+        print_json(facts)
+        return
+    typer.echo(f"{facts['name']}  ({', '.join(part for part in (facts['family'], facts['paper']) if part)})\n\n{facts['doc']}")
+    for kind, recipe in facts["recipes"].items():
+        typer.echo(f"\nRecipe for {kind}: " + ", ".join(f"{key} {value}" for key, value in recipe.items()))
+    if facts["parameters"]:
+        typer.echo("\nParameters:")
+    for shape, counts in facts["parameters"].items():
+        typer.echo(f"  {shape}: " + ", ".join(f"{network} {count:,}" for network, count in counts.items()))
+    for shape, reason in facts["refused"].items():
+        typer.echo(f"  {shape}: none. {reason}")
+    for score in facts["scores"]:
+        around = "" if score["half_width"] is None else f" ± {score['half_width']:.3g} (95 % interval of the mean)"
+        typer.echo(f"\n{score['dataset']}: {score['metric']} {score['mean']:.4g}{around}, {score['seeds']} seeds")
+
+
+def _built(variant: Variant) -> dict[str, Any]:
+    """Recipes by kind of data, and parameter counts of each network by shape, or why the variant refuses it."""
+    from ganbench.variant import Space
+
+    recipes: dict[str, Any] = {}
+    parameters: dict[str, dict[str, int]] = {}
+    refused: dict[str, str] = {}
+    for shape in SHAPES:
+        space = Space(shape, CLASSES, None if len(shape) == 1 else shape)
+        label = "x".join(map(str, shape)) if len(shape) > 1 else f"points of {shape[0]}"
+        if reason := variant.refuses(space):
+            refused[label] = reason
+            continue
+        recipe = variant.recipe_for(space)
+        recipes.setdefault("points" if space.is_points else "images", asdict(recipe))
+        networks = variant.networks(space, recipe)
+        parameters[label] = {key: sum(p.numel() for p in network.parameters()) for key, network in networks.items()}
+    return {"recipes": recipes, "parameters": parameters, "refused": refused}
+
+
+def _scores(name: str, paths: list[Path]) -> list[dict[str, Any]]:
+    """The variant's cells in the tables of the records."""
+    if not paths:
+        return []
+    from ganbench.leaderboard.summary import summarise
+    from ganbench.record import load_records
+
+    return [
+        {
+            "dataset": f"{table.title}{f' ({table.setting})' if table.setting else ''}",
+            "metric": column.label,
+            "mean": cell.mean,
+            "half_width": cell.half_width,
+            "seeds": cell.count,
+        }
+        for table in summarise(load_records(paths))
+        for row in table.rows
+        if row.variant.name == name
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell.mean is not None
+    ]

@@ -1,0 +1,98 @@
+"""The catalogue of variants, its page in the docs, and `ganbench show`."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from made_records import made_record
+
+from ganbench import registry
+from ganbench.catalogue import FAMILIES, catalogue, departures, listed, markdown
+from ganbench.variant import Variant
+
+ROOT = Path(__file__).parents[1]
+
+
+def ganbench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "ganbench", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_every_variant_is_listed_once_in_a_known_family_with_a_year() -> None:
+    rows = catalogue()
+    assert sorted(row.name for row in rows) == sorted(registry.entries("variants"))
+    assert {row.family for row in rows} <= set(FAMILIES)
+    for row in rows:
+        assert row.summary
+        if row.family != "control":
+            assert row.year is not None, row.name
+            assert 1990 < row.year < 2027, row.name
+
+
+def test_families_stand_together() -> None:
+    families = [row.family for row in catalogue()]
+    changes = [one for one, other in pairwise(families) if one != other]
+    assert len(changes) == len(set(changes)) == len(set(families)) - 1
+
+
+def test_an_arxiv_number_is_no_year() -> None:
+    entry = registry.find("variants", "wgan-gp")
+    assert (entry.facts["paper"], listed(entry).year) == ("Gulrajani et al. 2017, arXiv:1704.00028", 2017)
+
+
+def test_departures_are_the_words_after_departs() -> None:
+    doc = "A method. Departs from it: one thing, and\nanother: two.\n\nMore."
+    assert departures(doc) == "One thing, and another: two."
+    assert departures("A method.") == ""
+
+
+def test_the_page_in_the_docs_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "variants.md").read_text() == markdown(), "run: ganbench list variants --markdown > docs/variants.md"
+
+
+def test_show_counts_what_is_built() -> None:
+    shown = ganbench("show", "wgan-gp", "--json")
+    assert shown.returncode == 0, shown.stderr
+    facts = json.loads(shown.stdout)
+    # By hand, layers of 64 and a latent of 2: G 2-64-64-64-2, D 2-64-64-64-1, each with biases.
+    middle = (2 * 64 + 64) + 2 * (64 * 64 + 64)
+    assert facts["parameters"]["points of 2"] == {"generator": middle + 64 * 2 + 2, "discriminator": middle + 64 + 1}
+    assert facts["recipes"]["images"]["d_steps"] == 5
+    assert facts["year"] == 2017
+    plain = ganbench("show", "wgan-gp").stdout
+    assert "Gulrajani" in plain
+    assert "d_steps 5" in plain
+
+
+def test_show_tells_scores_from_records(tmp_path: Path) -> None:
+    for seed, value in enumerate((1.0, 4.0)):
+        record = made_record("wgan-gp", seed=seed)
+        score = next(iter(record.scores.values())).model_copy(update={"value": value})
+        label = next(iter(record.scores))
+        record.model_copy(update={"scores": {**record.scores, label: score}}).save(tmp_path / f"{seed}.json")
+    shown = json.loads(ganbench("show", "wgan-gp", "--json", "--records", str(tmp_path)).stdout)
+    (found,) = [each for each in shown["scores"] if each["metric"] == label]
+    assert (found["mean"], found["seeds"]) == (2.5, 2)
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["show", "wgan-gq"], 2), (["list", "metrics", "--markdown"], 2)])
+def test_wrong_words_get_a_sentence(arguments: list[str], code: int) -> None:
+    done = ganbench(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+
+
+def test_all_variants_can_be_shown() -> None:
+    from ganbench.cli.showing import _built
+
+    for name, entry in registry.entries("variants").items():
+        loaded = entry.load()
+        if isinstance(loaded, Variant):
+            torch.manual_seed(0)
+            facts = _built(loaded)
+            assert facts["parameters"], name
+            assert all(reason.endswith(".") for reason in facts["refused"].values()), name
