@@ -43,22 +43,24 @@ def adversarial(
     d_constrain: Callable[[Mapping[str, Tensor]], None] | None = None,
     supports: Callable[[Space], str | None] = everywhere,
     conditional: bool = False,
+    see: Callable[[Batch], Batch] | None = None,
 ) -> Variant:
     """A variant of two networks and two losses of one signature, `(D, batch) -> scalar`, trained in turn.
 
     In the discriminator's phase `batch.fake` is G(z), of a conditional variant G(z, labels), without a gradient to G; in the
-    generator's phase it carries one. The means of D's outputs on real and on fake samples are watched in both phases.
+    generator's phase it carries one. `see` changes the batch, real and fake, that the losses show to D. The means of D's outputs on
+    real and on fake samples are watched in both phases.
     """
     d_phase = Phase(
         "d",
         ("discriminator",),
-        played(d_loss, conditional),
+        played(d_loss, conditional, see),
         discriminator_steps,
         discriminator_lr,
         noise=d_noise or {},
         constrain=d_constrain,
     )
-    g_phase = Phase("g", ("generator",), played(g_loss, conditional), generator_steps, noise=g_noise or {})
+    g_phase = Phase("g", ("generator",), played(g_loss, conditional, see), generator_steps, noise=g_noise or {})
     return Variant(
         name=name,
         family=family,
@@ -72,12 +74,14 @@ def adversarial(
     )
 
 
-def played(loss: AdversarialLoss, conditional: bool = False) -> Objective:
-    """The objective that draws the fake samples, shows D and the batch to a loss, and watches D's means on both."""
+def played(loss: AdversarialLoss, conditional: bool = False, see: Callable[[Batch], Batch] | None = None) -> Objective:
+    """The objective that draws the fake samples, shows D and the batch (as changed by `see`) to a loss, and watches D's means."""
 
     def play(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         fake = networks.generator(batch.z, batch.labels) if conditional else networks.generator(batch.z)
         batch = replace(batch, fake=fake)
+        if see is not None:
+            batch = see(batch)
         watched = _Watched(networks.discriminator, batch)
         return loss(watched, batch), watched.means
 

@@ -22,9 +22,40 @@ def interpolated(D: Network, batch: Batch) -> Tensor:
     buffers: no batch norm, as in the paper's section 4. Raises UsageError when the phase did not ask for the noise.
     """
     if "between" not in batch.noise or batch.fake is None:
-        raise UsageError('The penalty needs generated samples and noise; give the variant d_noise={"between": Noise(per_sample)}.')
+        raise UsageError('The penalty needs fakes and per-sample noise; give the variant d_noise={"between": Noise(per_sample)}.')
     share = batch.noise["between"]
     between = share * batch.real + (1 - share) * batch.fake  # (B, ...)
-    slope: Tensor = torch.func.grad(lambda x: D(x).sum())(between)  # (B, ...)
+    return (_length(_slope(D, between)) - 1).square().mean()
+
+
+def around_data(D: Network, batch: Batch, spread: Tensor | float) -> Tensor:
+    """E[(|grad_x D(x + delta)| - 1)^2] at real samples pushed off the data: 0 for a D of slope 1 there, never below 0.
+
+    Kodali et al. 2017, arXiv:1705.07215, algorithm 1 with k = 1, without its factor lambda: delta is `spread` times N(0, 1) noise
+    from `batch.noise["around"]` (B, ...), one number an element. `D` is as for `interpolated`. Raises UsageError when the phase
+    did not ask for the noise.
+    """
+    if "around" not in batch.noise:
+        raise UsageError('The penalty needs noise; give the variant d_noise={"around": Noise(per_element, "normal")}.')
+    around = batch.real + spread * batch.noise["around"]  # (B, ...)
+    return (_length(_slope(D, around)) - 1).square().mean()
+
+
+def zero_centred(D: Network, x: Tensor) -> Tensor:
+    """E[|grad_x D(x)|^2] / 2 over the samples x (B, ...): 0 for a D that is flat there, never below 0.
+
+    Mescheder et al. 2018, arXiv:1801.04406, section 4.1, without the factor gamma: R1 where x are real samples, R2 where they are
+    fake ones. Unlike a length, the square has a slope everywhere. `D` is as for `interpolated`.
+    """
+    return 0.5 * _slope(D, x).flatten(1).square().sum(dim=1).mean()
+
+
+def _slope(D: Network, x: Tensor) -> Tensor:
+    # The sum's gradient is each sample's own, since D takes them one by one.
+    slope: Tensor = torch.func.grad(lambda x: D(x).sum())(x)  # (B, ...)
+    return slope
+
+
+def _length(slope: Tensor) -> Tensor:
     length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
-    return (length - 1).square().mean()
+    return length

@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 from torch.utils._pytree import tree_map
 
+from ganbench.bound import BoundNetwork, Tensors
 from ganbench.errors import UsageError
 from ganbench.rng import stream_seed
 from ganbench.variant import Batch, Networks, Objective, Recipe, Space, Variant
-
-Tensors = dict[str, Tensor]
 
 
 class StackedNetwork:
@@ -42,22 +41,6 @@ class StackedNetwork:
     def seed_state(self, index: int) -> Tensors:
         """A copy of one seed's parameters and buffers on the CPU: a state dict of the module."""
         return {key: value[index].detach().to("cpu", copy=True) for key, value in self.state().items()}
-
-
-class BoundNetwork:
-    """A module as a function of its inputs, with one seed's `parameters` and `buffers` (which it updates in place)."""
-
-    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors) -> None:
-        self.module, self.parameters, self.buffers = module, parameters, buffers
-
-    def __call__(self, *inputs: Any) -> Tensor:
-        """What the module gives."""
-        output: Tensor = functional_call(self.module, {**self.parameters, **self.buffers}, inputs)
-        return output
-
-    def at(self, parameters: Tensors) -> BoundNetwork:
-        """The same network with other parameters: an objective that steps a network inside itself (unrolled GAN) reads this."""
-        return BoundNetwork(self.module, parameters, self.buffers)
 
 
 def build(

@@ -11,6 +11,7 @@ FLOORS: list[set[str]] = [
     {
         "variant",
         "adversarial",
+        "bound",
         "catalogue",
         "dataset",
         "extractor",
@@ -25,7 +26,7 @@ FLOORS: list[set[str]] = [
         "picture",
     }
     | {"weights", "resize", "kernels", "projections", "class_scores", "frechet", "extrapolation"}
-    | {"distances", "neighbours", "cells"},
+    | {"distances", "neighbours", "cells", "relativistic"},
     {"variants", "datasets", "extractors", "metrics", "generator", "stack", "checkpoint", "cache", "find_extractor"},
     {"train", "sources", "score"},
     {"harness", "leaderboard", "audit"},

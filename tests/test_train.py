@@ -33,7 +33,7 @@ def training(name: str, shape: tuple[int, ...], seeds: list[int], steps: int = 5
     variant = registry.find("variants", name).load()
     if reason := variant.refuses(Space(shape, 10, shape if len(shape) == 3 else None)):
         pytest.skip(reason)
-    recipe = dataclasses.replace(variant.recipe_for(Space(shape)), **{"batch_size": 8, **changes})
+    recipe = dataclasses.replace(variant.recipe_for(Space(shape)), **{"batch_size": 12 if name == "pacgan3" else 8, **changes})
     return Training(variant, recipe, dataset(shape), seeds, steps, watch_every=2, dtype=torch.float64)
 
 
@@ -77,6 +77,18 @@ def test_seeds_differ_and_every_network_moves(name: str) -> None:
             assert (value != before[f"{network}/{key}"]).flatten(1).any(1).all(), f"{network}/{key} did not change in some seed"
     weights = state.networks["generator"].frozen
     assert all(not torch.equal(value[0], value[1]) for value in weights.values() if value[0].ndim > 1)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_phase_changes_its_own_networks_alone(name: str) -> None:
+    state = training(name, (1, 8, 8), [0, 3])
+    state.step = 1
+    for phase in state.variant.phases:
+        before = {network: {k: v.clone() for k, v in net.frozen.items()} for network, net in state.networks.items()}
+        state._update(phase, False)
+        for network, net in state.networks.items():
+            moved = any(not torch.equal(value, before[network][key]) for key, value in net.frozen.items())
+            assert moved == (network in phase.updates and bool(net.frozen)), f"{phase.name} and {network}"
 
 
 @pytest.mark.parametrize("name", VARIANTS)

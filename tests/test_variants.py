@@ -11,9 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_map
 
 from ganbench import registry
+from ganbench.bound import BoundNetwork
 from ganbench.dataset import LoadedDataset, Part
 from ganbench.errors import UsageError
-from ganbench.stack import BoundNetwork
 from ganbench.variant import Batch, Control, Networks, Phase, Space, Variant
 
 ENTRIES = registry.entries("variants")
@@ -27,7 +27,7 @@ SPACES = [
     for shape in [(2,), (1, 8, 8), (3, 8, 8), (1, 28, 28), (3, 32, 32), (1, 64, 64)]
 ]
 SMALL = SPACES[:3]  # those whose objectives are run many times over
-B = 6
+B = 12  # packs of 2, 3 and 4 divide it
 
 
 def modules(variant: Variant, space: Space, seed: int = 0) -> dict[str, nn.Module]:

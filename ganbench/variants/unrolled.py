@@ -1,0 +1,80 @@
+"""Unrolled GAN: G looks ahead of D's next steps. Metz et al. 2017, arXiv:1611.02163, equations 7 to 10.
+
+The generator's objective takes STEPS gradient steps of a copy of D and differentiates through them; D itself takes its usual step.
+
+Departs from it: the inner steps are plain gradient descent, which the paper's equation 7 writes (its experiments use Adam there);
+the generator's loss is the non-saturating one; D has no batch norm, since its inner gradient may not write running statistics; the
+averaged generator is the one scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from ganbench import losses
+from ganbench.adversarial import played
+from ganbench.bound import BoundNetwork
+from ganbench.nets import build, norms
+from ganbench.variant import (
+    Batch,
+    Network,
+    Networks,
+    Phase,
+    Recipe,
+    Variant,
+    discriminator_lr,
+    discriminator_steps,
+    generator_steps,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STEPS = 5  # section 3.1 compares 0, 1, 5 and 10
+INNER_LR = 0.1
+
+
+def d_loss(D: Network, batch: Batch) -> Tensor:
+    """Equation 2, which D maximises: its sign is turned."""
+    return losses.minimax_d(D(batch.real), D(batch.fake))
+
+
+def look_ahead(D: BoundNetwork, batch: Batch) -> BoundNetwork:
+    """D after STEPS steps of gradient descent on its loss, as a function of `batch.fake`: equation 7."""
+    parameters = D.parameters
+
+    def inner(parameters: dict[str, Tensor]) -> Tensor:
+        return d_loss(D.at(parameters), batch)
+
+    for _ in range(STEPS):
+        slopes = torch.func.grad(inner)(parameters)
+        parameters = {key: value - INNER_LR * slopes[key] for key, value in parameters.items()}
+    return D.at(parameters)
+
+
+def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Equation 10: the generator's loss under the D that will be."""
+    batch = replace(batch, fake=networks.generator(batch.z))
+    discriminator = networks.discriminator
+    assert isinstance(discriminator, BoundNetwork)  # as the training loop gives networks
+    on_fake = look_ahead(discriminator, batch)(batch.fake)
+    return losses.non_saturating_g(on_fake), {"d_fake_ahead": on_fake.detach().mean()}
+
+
+VARIANT = Variant(
+    name="unrolled",
+    family="mode-collapse",
+    paper="Metz et al. 2017, arXiv:1611.02163",
+    networks=partial(build.networks, norm=norms.none),
+    phases=(
+        Phase("d", ("discriminator",), played(d_loss), discriminator_steps, discriminator_lr),
+        Phase("g", ("generator",), g_objective, generator_steps),
+    ),
+    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
+    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    supports=build.supports,
+)

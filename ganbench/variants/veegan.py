@@ -1,0 +1,58 @@
+"""VEEGAN: a reconstructor F maps samples back to noise, and D judges pairs (x, z). Srivastava et al. 2017, arXiv:1705.07761.
+
+D tells (G(z), z), high, from (x, F(x)), low, so that its logit estimates the log ratio of the two joint laws; G minimises that
+logit and, with F, the distance of F(G(z)) from z, which is large where modes are missing (algorithm 1).
+
+Departs from it: F is deterministic where it may be a Gaussian; the distance is the squared one, a mean over the latent; the
+averaged generator is the one scored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganbench import losses
+from ganbench.nets import build, joint
+from ganbench.variant import Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps, generator_steps
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
+    """The default generator, a reconstructor (B, *shape) -> (B, latent_size), and a discriminator of pairs."""
+    return {
+        "generator": build.generator(space, recipe),
+        "reconstructor": build.encoder(space, recipe, recipe.latent_size),
+        "discriminator": joint.discriminator(space, recipe),
+    }
+
+
+def d_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy, with generated pairs as the high class."""
+    generated = networks.discriminator(networks.generator(batch.z), batch.z)
+    real = networks.discriminator(batch.real, networks.reconstructor(batch.real))
+    return losses.minimax_d(generated, real), {"d_real": real.detach().mean(), "d_fake": generated.detach().mean()}
+
+
+def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """E[D(G(z), z)] + E[|z - F(G(z))|^2]: F moves by the second term alone, since the first does not read it."""
+    fake = networks.generator(batch.z)
+    ratio = networks.discriminator(fake, batch.z).mean()
+    distance = (batch.z - networks.reconstructor(fake)).square().mean()
+    return ratio + distance, {"ratio": ratio.detach(), "distance": distance.detach()}
+
+
+VARIANT = Variant(
+    name="veegan",
+    family="mode-collapse",
+    paper="Srivastava et al. 2017, arXiv:1705.07761",
+    networks=networks,
+    phases=(
+        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
+        Phase("g", ("generator", "reconstructor"), g_objective, generator_steps),
+    ),
+    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
+    points=Recipe(lr=1e-3, betas=(0.5, 0.9), latent_size=2, ema_decay=0.995),
+    supports=build.supports,
+)
