@@ -1,0 +1,79 @@
+"""Layers and objectives against mode collapse, by hand: minibatch layers, fading noise, an unrolled discriminator, packs."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ganbench import registry
+from ganbench.bound import BoundNetwork
+from ganbench.nets.minibatch import MinibatchDiscrimination, MinibatchStddev
+from ganbench.variant import Batch, Space
+from ganbench.variants import instance_noise, unrolled
+
+
+def test_minibatch_discrimination_by_hand() -> None:
+    layer = MinibatchDiscrimination(1, kernels=1, size=2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[[1.0, 2.0]]]))
+    # Features 0, 1 and 3 become (0, 0), (1, 2) and (3, 6): L1 distances 3 (first, second), 9 (first, third), 6 (second, third).
+    found = layer(torch.tensor([[0.0], [1.0], [3.0]]))
+    wanted = [math.exp(-3) + math.exp(-9), math.exp(-3) + math.exp(-6), math.exp(-9) + math.exp(-6)]
+    assert found[:, 0].tolist() == [0.0, 1.0, 3.0]
+    assert found[:, 1].tolist() == pytest.approx(wanted, abs=1e-6)  # float32, after 1 is taken away
+
+
+def test_minibatch_stddev_by_hand() -> None:
+    # Features (0, 1) and (4, 1): deviations 2 (divided by B) and 0, in the mean 1; the constant adds 1e-4 / 2 for the 0.
+    found = MinibatchStddev()(torch.tensor([[0.0, 1.0], [4.0, 1.0]]))
+    assert found[:, :2].tolist() == [[0.0, 1.0], [4.0, 1.0]]
+    assert found[:, 2].tolist() == pytest.approx([1 + 0.5e-4] * 2, abs=1e-6)
+
+
+@pytest.mark.parametrize(("progress", "sigma"), [(0.0, 0.5), (0.5, 0.25), (1.0, 0.0)])
+def test_instance_noise_fades(progress: float, sigma: float) -> None:
+    ones = torch.ones(2, 2)
+    noise = {"real": 2 * ones, "fake": -ones}
+    seen = instance_noise.noisy(Batch(ones, ones, fake=3 * ones, noise=noise, progress=torch.tensor(progress)))
+    assert torch.allclose(seen.real, ones + 2 * sigma)
+    assert torch.allclose(seen.fake, 3 * ones - sigma)
+
+
+def test_an_unrolled_discriminator_takes_gradient_steps() -> None:
+    # D(x) = w x, real 1, fake -1: the loss is 2 softplus(-w) and its slope in w is -2 sigmoid(-w); five steps of 0.1.
+    linear = nn.Linear(1, 1, bias=False).double()
+    network = nn.Sequential(linear, nn.Flatten(0))
+    parameters = {"0.weight": torch.zeros(1, 1, dtype=torch.float64)}
+    one = torch.ones(1, 1, dtype=torch.float64)
+    ahead = unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=-one))
+    w = 0.0
+    for _ in range(5):
+        w += 0.1 * 2 / (1 + math.exp(w))
+    assert ahead.parameters["0.weight"].item() == pytest.approx(w, rel=1e-12)
+    assert parameters["0.weight"].item() == 0.0  # D itself has not moved
+
+
+def test_the_unrolled_objective_differentiates_through_the_steps() -> None:
+    # The slope of D's weight after its steps in the fake sample, against a central difference of the same function.
+    network = nn.Sequential(nn.Linear(1, 1, bias=False).double(), nn.Flatten(0))
+    parameters = {"0.weight": torch.full((1, 1), 0.3, dtype=torch.float64)}
+    one = torch.ones(1, 1, dtype=torch.float64)
+
+    def logit(fake: torch.Tensor) -> torch.Tensor:
+        return unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=fake))(fake).sum()
+
+    at, step = -0.5 * one, 1e-5
+    slope = torch.func.grad(logit)(at).item()
+    difference = (logit(at + step) - logit(at - step)).item() / (2 * step)
+    assert slope == pytest.approx(difference, rel=1e-7)  # the difference is off by step^2 and by rounding over step, 1e-10 each
+    weight = unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=at)).parameters["0.weight"].item()
+    assert abs(slope - weight) > 0.01  # without the steps' own derivative it would be the weight
+
+
+@pytest.mark.parametrize("pack", [2, 3, 4])
+def test_packs_see_so_many_samples_for_one_logit(pack: int) -> None:
+    variant = registry.find("variants", f"pacgan{pack}").load()
+    recipe = variant.recipe_for(Space((2,)))
+    assert recipe.batch_size == 64 * pack
+    assert variant.networks(Space((2,)), recipe)["discriminator"](torch.zeros(recipe.batch_size, 2)).shape == (64,)
