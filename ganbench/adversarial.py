@@ -48,8 +48,8 @@ def adversarial(
     """A variant of two networks and two losses of one signature, `(D, batch) -> scalar`, trained in turn.
 
     In the discriminator's phase `batch.fake` is G(z), of a conditional variant G(z, labels), without a gradient to G; in the
-    generator's phase it carries one. `see` changes the batch, real and fake, that the losses show to D. The means of D's outputs on
-    real and on fake samples are watched in both phases.
+    generator's phase it carries one. `see` changes the batch, real and fake, that the losses show to D. The means of D's
+    outputs, of several the first, on real and on fake samples are watched in both phases.
     """
     d_phase = Phase(
         "d",
@@ -98,8 +98,9 @@ class _Watched:
 
     def __call__(self, x: Tensor, *args: Any) -> Tensor:
         output = self.discriminator(x, *args)
+        logits = output.detach().flatten(1)[:, 0] if output.ndim > 1 else output.detach()  # beside it stand classes or features
         if x is self.batch.real:
-            self.means["d_real"] = output.detach().mean()
+            self.means["d_real"] = logits.mean()
         elif x is self.batch.fake:
-            self.means["d_fake"] = output.detach().mean()
+            self.means["d_fake"] = logits.mean()
         return output

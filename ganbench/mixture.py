@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ganbench.dataset import LoadedDataset, Part
+from ganbench.rng import stream_seed
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ganbench.dataset import PointModes
 
 
 def draw_mixture(centres: Sequence[tuple[float, ...]], sigma: float, count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -28,3 +33,12 @@ def draw_mixture(centres: Sequence[tuple[float, ...]], sigma: float, count: int,
     labels = (bits[:, 0] % len(centres)).astype(np.int64)
     points = np.round(np.asarray(centres)[labels] + offsets, 6) + 0.0  # + 0.0 makes -0.0 and 0.0 one value
     return torch.from_numpy(points.astype(np.float32)), torch.from_numpy(labels)
+
+
+def drawn_dataset(name: str, modes: PointModes) -> LoadedDataset:
+    """100,000 training and 10,000 test points of a mixture, from streams of its name; labels are the modes' numbers."""
+    train, test = (
+        Part(split, *draw_mixture(modes.centres, modes.sigma, count, stream_seed(0, f"{name} {split}")))
+        for split, count in (("train", 100_000), ("test", 10_000))
+    )
+    return LoadedDataset(name, train, test, classes=modes.count, modes=modes)

@@ -1,17 +1,14 @@
 """Twenty-five Gaussians on the grid {-4, -2, 0, 2, 4}^2, sigma 0.05: more modes than the ring, and one in the middle."""
 
-from ganbench.dataset import Dataset, LoadedDataset, Location, Part, PointModes
-from ganbench.mixture import draw_mixture
-from ganbench.rng import stream_seed
+from ganbench.dataset import Dataset, LoadedDataset, Location, PointModes
+from ganbench.mixture import drawn_dataset
 
 MODES = PointModes(tuple((float(x), float(y)) for x in range(-4, 5, 2) for y in range(-4, 5, 2)), sigma=0.05)
 
 
 def load(location: Location) -> LoadedDataset:
     """100,000 training and 10,000 test points, the same on every machine; labels are the modes' numbers."""
-    train = Part("train", *draw_mixture(MODES.centres, MODES.sigma, 100_000, stream_seed(0, "grid-25 train")))
-    test = Part("test", *draw_mixture(MODES.centres, MODES.sigma, 10_000, stream_seed(0, "grid-25 test")))
-    return LoadedDataset("grid-25", train, test, classes=MODES.count, modes=MODES)
+    return drawn_dataset("grid-25", MODES)
 
 
 DATASET = Dataset(

@@ -2,18 +2,15 @@
 
 import math
 
-from ganbench.dataset import Dataset, LoadedDataset, Location, Part, PointModes
-from ganbench.mixture import draw_mixture
-from ganbench.rng import stream_seed
+from ganbench.dataset import Dataset, LoadedDataset, Location, PointModes
+from ganbench.mixture import drawn_dataset
 
 MODES = PointModes(tuple((math.cos(2 * math.pi * k / 8), math.sin(2 * math.pi * k / 8)) for k in range(8)), sigma=0.01)
 
 
 def load(location: Location) -> LoadedDataset:
     """100,000 training and 10,000 test points, the same on every machine; labels are the modes' numbers."""
-    train = Part("train", *draw_mixture(MODES.centres, MODES.sigma, 100_000, stream_seed(0, "ring-8 train")))
-    test = Part("test", *draw_mixture(MODES.centres, MODES.sigma, 10_000, stream_seed(0, "ring-8 test")))
-    return LoadedDataset("ring-8", train, test, classes=MODES.count, modes=MODES)
+    return drawn_dataset("ring-8", MODES)
 
 
 DATASET = Dataset(

@@ -66,14 +66,15 @@ def networks(space: Space, recipe: Recipe, norm: norms.Norm | None = None) -> di
     return {"generator": generator(space, recipe), "discriminator": discriminator(space, recipe, norm)}
 
 
-def generator(space: Space, recipe: Recipe, norm: norms.Norm | None = None) -> nn.Module:
+def generator(space: Space, recipe: Recipe, norm: norms.Norm | None = None, extra_latent: int = 0) -> nn.Module:
     """z (B, latent_size) -> points (B, D) of any range, or images (B, C, H, W) in [-1, 1].
 
+    `extra_latent` numbers, such as a class's description, may stand behind z.
     Raises UsageError for an architecture that is not known or not for such data.
     """
     known = _architecture(recipe)
     builder = known.points_generator if space.is_points else known.image_generator
-    return _present(builder, space, recipe)(space.shape, recipe.latent_size, norm)
+    return _present(builder, space, recipe)(space.shape, recipe.latent_size + extra_latent, norm)
 
 
 def discriminator(space: Space, recipe: Recipe, norm: norms.Norm | None = None, pack: int = 1) -> nn.Module:

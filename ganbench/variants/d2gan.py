@@ -14,7 +14,19 @@ import torch
 from torch.nn.functional import softplus
 
 from ganbench.nets import build
-from ganbench.variant import Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps, generator_steps
+from ganbench.variant import (
+    IMAGE_RECIPE,
+    POINT_RECIPE,
+    Batch,
+    Networks,
+    Phase,
+    Recipe,
+    Space,
+    Variant,
+    discriminator_lr,
+    discriminator_steps,
+    generator_steps,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,7 +77,7 @@ VARIANT = Variant(
         Phase("d", ("discriminator", "second"), d_objective, discriminator_steps, discriminator_lr),
         Phase("g", ("generator",), g_objective, generator_steps),
     ),
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     supports=build.supports,
 )

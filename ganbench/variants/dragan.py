@@ -10,24 +10,20 @@ logit, as in that code; Adam as in DCGAN; and the averaged generator is the one 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ganbench import losses, penalties
+from ganbench import games, losses, penalties
 from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
-from ganbench.variant import Batch, Network, Noise, Recipe, Space, per_element
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network, Noise, per_element
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 PENALTY = 10.0
 POINTS_PENALTY = 0.1  # with 10, two seeds found at most one of the eight modes of ring-8 in 2,000 steps
 SPREAD = 0.5  # of the noise, in standard deviations of the batch's elements: the authors' code
-
-
-def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
-    """The default generator, and the default discriminator without normalisation."""
-    return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, recipe, norms.none)}
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:
@@ -37,20 +33,15 @@ def d_loss(D: Network, batch: Batch) -> Tensor:
     return losses.minimax_d(D(batch.real), D(batch.fake)) + weight * penalty
 
 
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """The non-saturating loss, of which D's penalty is no part."""
-    return losses.non_saturating_g(D(batch.fake))
-
-
 VARIANT = adversarial(
     name="dragan",
     family="regulariser",
     paper="Kodali et al. 2017, arXiv:1705.07215",
-    networks=networks,
+    networks=partial(build.networks, norm=norms.none),
     d_loss=d_loss,
-    g_loss=g_loss,
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    g_loss=games.non_saturating_g,
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     d_noise={"around": Noise(per_element, "normal")},
     supports=build.supports,
 )

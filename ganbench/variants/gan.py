@@ -11,18 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganbench import losses
+from ganbench import games, losses
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 1, which D maximises: its sign is turned."""
-    return losses.minimax_d(D(batch.real), D(batch.fake))
 
 
 def g_loss(D: Network, batch: Batch) -> Tensor:
@@ -35,9 +30,9 @@ VARIANT = adversarial(
     family="loss",
     paper="Goodfellow et al. 2014, arXiv:1406.2661",
     networks=build.networks,
-    d_loss=d_loss,
+    d_loss=games.minimax_d,
     g_loss=g_loss,
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     supports=build.supports,
 )

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ganbench import losses
+from ganbench import games
 from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
-from ganbench.variant import Batch, Network, Recipe, Space
+from ganbench.variant import POINT_RECIPE, Recipe, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,24 +49,14 @@ def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     return {"generator": build.generator(space, recipe), "discriminator": GradientNormalised(discriminator)}
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`, on normalised outputs."""
-    return losses.minimax_d(D(batch.real), D(batch.fake))
-
-
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`, on normalised outputs."""
-    return losses.non_saturating_g(D(batch.fake))
-
-
 VARIANT = adversarial(
     name="gngan",
     family="regulariser",
     paper="Wu et al. 2021, arXiv:2109.02235",
     networks=networks,
-    d_loss=d_loss,
-    g_loss=g_loss,
+    d_loss=games.minimax_d,
+    g_loss=games.non_saturating_g,
     recipe=Recipe(lr=2e-4, betas=(0.0, 0.9), latent_size=128, ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    points=POINT_RECIPE,
     supports=build.supports,
 )

@@ -65,7 +65,7 @@ def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     Raises UsageError for a latent that has no room for the code.
     """
     if recipe.latent_size < CODE:
-        raise UsageError(f"InfoGAN's code takes {CODE} numbers of the latent, which has {recipe.latent_size}; make latent_size larger.")
+        raise UsageError(f"A latent of {recipe.latent_size} has no room for a code of {CODE}; make latent_size larger.")
     recogniser = nn.Sequential(nn.Linear(conditional.FEATURES, 64), nn.LeakyReLU(mlp.SLOPE), nn.Linear(64, CODE))
     return {
         "generator": Coded(build.generator(space, recipe)),

@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ganbench import losses
+from ganbench import games
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Noise, Recipe, per_element
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Noise, per_element
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 SIGMA = 0.5  # in units of pixels' range [-1, 1], and of the ring's radius
 
@@ -31,28 +31,18 @@ def noisy(batch: Batch) -> Batch:
     return replace(batch, real=batch.real + sigma * batch.noise["real"], fake=batch.fake + sigma * batch.noise["fake"])
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`, on noisy samples."""
-    return losses.minimax_d(D(batch.real), D(batch.fake))
-
-
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`, on noisy samples."""
-    return losses.non_saturating_g(D(batch.fake))
-
-
 NOISE = {"real": Noise(per_element, "normal"), "fake": Noise(per_element, "normal")}
 VARIANT = adversarial(
     name="instance-noise",
     family="mode-collapse",
     paper="Sonderby et al. 2017, arXiv:1610.04490",
     networks=build.networks,
-    d_loss=d_loss,
-    g_loss=g_loss,
+    d_loss=games.minimax_d,
+    g_loss=games.non_saturating_g,
     d_noise=NOISE,
     g_noise=NOISE,
     see=noisy,
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     supports=build.supports,
 )

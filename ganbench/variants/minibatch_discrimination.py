@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganbench import losses
+from ganbench import games
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
 from ganbench.nets.minibatch import BatchAware, MinibatchDiscrimination
-from ganbench.variant import Batch, Network, Recipe, Space
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Recipe, Space
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 FEATURES = 64
 KERNELS = 16
@@ -30,24 +30,14 @@ def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     return {"generator": build.generator(space, recipe), "discriminator": BatchAware(trunk, layer, FEATURES + KERNELS)}
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`."""
-    return losses.minimax_d(D(batch.real), D(batch.fake))
-
-
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`."""
-    return losses.non_saturating_g(D(batch.fake))
-
-
 VARIANT = adversarial(
     name="minibatch-discrimination",
     family="mode-collapse",
     paper="Salimans et al. 2016, arXiv:1606.03498",
     networks=networks,
-    d_loss=d_loss,
-    g_loss=g_loss,
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    d_loss=games.minimax_d,
+    g_loss=games.non_saturating_g,
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     supports=build.supports,
 )

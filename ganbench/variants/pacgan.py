@@ -10,80 +10,37 @@ generator is the one scored. For points also: layers of 64 and leaky ReLU where 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ganbench import losses
+from ganbench import games
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe, Space
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Recipe, Space, Variant
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-PAPER = "Lin et al. 2018, arXiv:1712.04086"
-FAMILY = "mode-collapse"
+    from torch import nn
 
 
-def networks(pack: int) -> Callable[[Space, Recipe], dict[str, nn.Module]]:
-    """The default generator, and the default discriminator of `pack` samples together."""
+def packed(name: str, family: str, paper: str, pack: int) -> Variant:
+    """The variant whose discriminator judges `pack` samples together, 64 packs a step, by the losses of `nsgan`."""
 
-    def built(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
+    def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
         return {"generator": build.generator(space, recipe), "discriminator": build.discriminator(space, recipe, pack=pack)}
 
-    return built
+    return adversarial(
+        name=name,
+        family=family,
+        paper=paper,
+        networks=networks,
+        d_loss=games.minimax_d,
+        g_loss=games.non_saturating_g,
+        recipe=replace(IMAGE_RECIPE, batch_size=64 * pack),
+        points=replace(POINT_RECIPE, batch_size=64 * pack),
+        supports=build.supports,
+    )
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`, on packs."""
-    return losses.minimax_d(D(batch.real), D(batch.fake))
-
-
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """The loss of `nsgan`, on packs."""
-    return losses.non_saturating_g(D(batch.fake))
-
-
-def images(pack: int) -> Recipe:
-    """The recipe for images: 64 packs."""
-    return Recipe(lr=2e-4, betas=(0.5, 0.999), batch_size=64 * pack, ema_decay=0.999)
-
-
-def points(pack: int) -> Recipe:
-    """The recipe for points: 64 packs."""
-    return Recipe(lr=2e-3, betas=(0.0, 0.9), batch_size=64 * pack, latent_size=2, ema_decay=0.995)
-
-
-PACGAN2 = adversarial(
-    name="pacgan2",
-    family=FAMILY,
-    paper=PAPER,
-    networks=networks(2),
-    d_loss=d_loss,
-    g_loss=g_loss,
-    recipe=images(2),
-    points=points(2),
-    supports=build.supports,
-)
-PACGAN3 = adversarial(
-    name="pacgan3",
-    family=FAMILY,
-    paper=PAPER,
-    networks=networks(3),
-    d_loss=d_loss,
-    g_loss=g_loss,
-    recipe=images(3),
-    points=points(3),
-    supports=build.supports,
-)
-PACGAN4 = adversarial(
-    name="pacgan4",
-    family=FAMILY,
-    paper=PAPER,
-    networks=networks(4),
-    d_loss=d_loss,
-    g_loss=g_loss,
-    recipe=images(4),
-    points=points(4),
-    supports=build.supports,
-)
+PACGAN2 = packed(name="pacgan2", family="mode-collapse", paper="Lin et al. 2018, arXiv:1712.04086", pack=2)
+PACGAN3 = packed(name="pacgan3", family="mode-collapse", paper="Lin et al. 2018, arXiv:1712.04086", pack=3)
+PACGAN4 = packed(name="pacgan4", family="mode-collapse", paper="Lin et al. 2018, arXiv:1712.04086", pack=4)

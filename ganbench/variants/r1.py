@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganbench import losses, penalties
+from ganbench import games, losses, penalties
 from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
 from ganbench.variant import Batch, Network, Recipe, Space
@@ -48,18 +48,13 @@ def r2_loss(D: Network, batch: Batch) -> Tensor:
     return penalised(D, batch, batch.fake)
 
 
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """The non-saturating loss, as in the paper's experiments on images."""
-    return losses.non_saturating_g(D(batch.fake))
-
-
 R1 = adversarial(
     name="r1",
     family="regulariser",
     paper="Mescheder et al. 2018, arXiv:1801.04406",
     networks=networks,
     d_loss=r1_loss,
-    g_loss=g_loss,
+    g_loss=games.non_saturating_g,
     recipe=IMAGES,
     points=POINTS,
     supports=build.supports,
@@ -70,7 +65,7 @@ R2 = adversarial(
     paper="Mescheder et al. 2018, arXiv:1801.04406",
     networks=networks,
     d_loss=r2_loss,
-    g_loss=g_loss,
+    g_loss=games.non_saturating_g,
     recipe=IMAGES,
     points=POINTS,
     supports=build.supports,

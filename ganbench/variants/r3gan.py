@@ -17,7 +17,7 @@ from torch import nn
 from ganbench import penalties, relativistic
 from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
-from ganbench.variant import Batch, Network, Recipe, Space
+from ganbench.variant import POINT_RECIPE, Batch, Network, Recipe, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,6 +68,6 @@ VARIANT = adversarial(
     d_loss=d_loss,
     g_loss=g_loss,
     recipe=Recipe(lr=2e-4, betas=(0.0, 0.99), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    points=POINT_RECIPE,
     supports=build.supports,
 )

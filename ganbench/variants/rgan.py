@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ganbench import relativistic
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
-from ganbench.variant import Batch, Network, Recipe
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ VARIANT = adversarial(
     networks=build.networks,
     d_loss=d_loss,
     g_loss=g_loss,
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     supports=build.supports,
 )

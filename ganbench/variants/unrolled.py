@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ganbench import losses
+from ganbench import games, losses
 from ganbench.adversarial import played
 from ganbench.bound import BoundNetwork
 from ganbench.nets import build, norms
 from ganbench.variant import (
+    IMAGE_RECIPE,
+    POINT_RECIPE,
     Batch,
-    Network,
     Networks,
     Phase,
-    Recipe,
     Variant,
     discriminator_lr,
     discriminator_steps,
@@ -38,17 +38,12 @@ STEPS = 5  # section 3.1 compares 0, 1, 5 and 10
 INNER_LR = 0.1
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 2, which D maximises: its sign is turned."""
-    return losses.minimax_d(D(batch.real), D(batch.fake))
-
-
 def look_ahead(D: BoundNetwork, batch: Batch) -> BoundNetwork:
     """D after STEPS steps of gradient descent on its loss, as a function of `batch.fake`: equation 7."""
     parameters = D.parameters
 
     def inner(parameters: dict[str, Tensor]) -> Tensor:
-        return d_loss(D.at(parameters), batch)
+        return games.minimax_d(D.at(parameters), batch)
 
     for _ in range(STEPS):
         slopes = torch.func.grad(inner)(parameters)
@@ -71,10 +66,10 @@ VARIANT = Variant(
     paper="Metz et al. 2017, arXiv:1611.02163",
     networks=partial(build.networks, norm=norms.none),
     phases=(
-        Phase("d", ("discriminator",), played(d_loss), discriminator_steps, discriminator_lr),
+        Phase("d", ("discriminator",), played(games.minimax_d), discriminator_steps, discriminator_lr),
         Phase("g", ("generator",), g_objective, generator_steps),
     ),
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
-    points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995),
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
     supports=build.supports,
 )

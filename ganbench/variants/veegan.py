@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 from ganbench import losses
 from ganbench.nets import build, joint
-from ganbench.variant import Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps, generator_steps
+from ganbench.variant import (
+    IMAGE_RECIPE,
+    Batch,
+    Networks,
+    Phase,
+    Recipe,
+    Space,
+    Variant,
+    discriminator_lr,
+    discriminator_steps,
+    generator_steps,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +63,7 @@ VARIANT = Variant(
         Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
         Phase("g", ("generator", "reconstructor"), g_objective, generator_steps),
     ),
-    recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999),
+    recipe=IMAGE_RECIPE,
     points=Recipe(lr=1e-3, betas=(0.5, 0.9), latent_size=2, ema_decay=0.995),
     supports=build.supports,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganbench import losses, penalties
+from ganbench import games, losses, penalties
 from ganbench.adversarial import adversarial
 from ganbench.nets import build, norms
 from ganbench.variant import Batch, Network, Noise, Recipe, Space, per_sample
@@ -31,18 +31,13 @@ def d_loss(D: Network, batch: Batch) -> Tensor:
     return losses.wasserstein_d(D(batch.real), D(batch.fake)) + weight * penalties.interpolated(D, batch)
 
 
-def g_loss(D: Network, batch: Batch) -> Tensor:
-    """Algorithm 1, line 12."""
-    return losses.wasserstein_g(D(batch.fake))
-
-
 VARIANT = adversarial(
     name="wgan-gp",
     family="loss",
     paper="Gulrajani et al. 2017, arXiv:1704.00028",
     networks=networks,
     d_loss=d_loss,
-    g_loss=g_loss,
+    g_loss=games.minus_output_g,
     recipe=Recipe(lr=1e-4, betas=(0.0, 0.9), d_steps=5, ema_decay=0.999),
     points=Recipe(lr=2e-3, betas=(0.0, 0.9), d_steps=2, latent_size=2, ema_decay=0.995),
     d_noise={"between": Noise(per_sample)},
