@@ -17,6 +17,8 @@ FLOORS: list[set[str]] = [
         "extractor",
         "metric",
         "losses",
+        "games",
+        "augment",
         "penalties",
         "nets",
         "images",
@@ -40,12 +42,14 @@ STRANGERS = {"variants", "datasets", "extractors", "metrics"}
 # Imports within a floor that are meant, each with its reason.
 NEIGHBOURS = {
     ("adversarial", "variant"),  # two networks and two losses are one form of a variant
+    ("games", "losses"),  # the losses in the signature that variants are built from
     ("record", "errors"),  # errors and files are what the rest of floor 0 raises and writes with
     ("record", "files"),
     ("registry", "errors"),
     ("registry", "files"),
     ("files", "errors"),
     ("environment", "record"),
+    ("mixture", "dataset"),  # a data set is drawn from its modes
     ("neighbours", "distances"),  # who is near whom is read off distances,
     ("neighbours", "extractor"),  # where the reference is features and no statistics
     ("frechet", "extractor"),  # a Gaussian is fitted to features or given as statistics
