@@ -18,6 +18,7 @@ FLOORS: list[set[str]] = [
         "metric",
         "losses",
         "games",
+        "divergences",
         "augment",
         "penalties",
         "nets",
