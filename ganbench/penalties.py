@@ -21,11 +21,23 @@ def interpolated(D: Network, batch: Batch) -> Tensor:
     `batch.noise["between"]` (B, 1, ...), one number a sample. `D` must neither tie samples of a batch together nor change its
     buffers: no batch norm, as in the paper's section 4. Raises UsageError when the phase did not ask for the noise.
     """
-    if "between" not in batch.noise or batch.fake is None:
-        raise UsageError('The penalty needs fakes and per-sample noise; give the variant d_noise={"between": Noise(per_sample)}.')
-    share = batch.noise["between"]
-    between = share * batch.real + (1 - share) * batch.fake  # (B, ...)
-    return (_length(_slope(D, between)) - 1).square().mean()
+    return (_length(_slope(D, _between(batch))) - 1).square().mean()
+
+
+def interpolated_from_above(D: Network, batch: Batch) -> Tensor:
+    """E[max(0, |grad_x D(x)| - 1)^2] on the lines of `interpolated`, which says what it needs: 0 for a critic of slope 1 or less.
+
+    Petzka et al. 2018, arXiv:1709.08894, without its factor lambda: a critic's slope need not be 1 everywhere, only not above.
+    """
+    return (_length(_slope(D, _between(batch))) - 1).clamp(min=0).square().mean()
+
+
+def wasserstein_divergence(D: Network, batch: Batch, power: float) -> Tensor:
+    """E[|grad_x D(x)|^p] on the lines of `interpolated`, which says what it needs: 0 for a flat critic, never below 0.
+
+    Wu et al. 2018, arXiv:1712.01026, without its factor k; p is `power`.
+    """
+    return _slope(D, _between(batch)).flatten(1).square().sum(dim=1).pow(power / 2).mean()
 
 
 def around_data(D: Network, batch: Batch, spread: Tensor | float) -> Tensor:
@@ -48,6 +60,13 @@ def zero_centred(D: Network, x: Tensor) -> Tensor:
     fake ones. Unlike a length, the square has a slope everywhere. `D` is as for `interpolated`.
     """
     return 0.5 * _slope(D, x).flatten(1).square().sum(dim=1).mean()
+
+
+def _between(batch: Batch) -> Tensor:
+    if "between" not in batch.noise or batch.fake is None:
+        raise UsageError('The penalty needs fakes and per-sample noise; give the variant d_noise={"between": Noise(per_sample)}.')
+    share = batch.noise["between"]
+    return share * batch.real + (1 - share) * batch.fake  # (B, ...)
 
 
 def _slope(D: Network, x: Tensor) -> Tensor:
