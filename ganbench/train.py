@@ -200,7 +200,7 @@ class Training:
             phase.constrain({f"{name}/{key}": value for name in phase.updates for key, value in self.networks[name].frozen.items()})
         if not watch:
             return {}
-        squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]  # (S,) each
+        squares = [gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]  # (S,) each
         noted = {"loss": losses.detach(), "grad_norm": torch.stack(squares).sum(0).sqrt(), **watched}
         return {f"{phase.name}.{name}": value for name, value in noted.items()}
 
@@ -237,7 +237,7 @@ class Training:
 
     def _note(self, seen: dict[str, Tensor]) -> None:
         """Keep what was watched, and mark the seeds that are no longer finite. The only place that waits for the device."""
-        totals = [value.flatten(1).sum(1) for net in self.networks.values() for value in net.frozen.values()]
+        totals = [value.reshape(len(value), -1).sum(1) for net in self.networks.values() for value in net.frozen.values()]
         finite = torch.isfinite(torch.stack([*totals, *seen.values()])).all(0).tolist()
         self.curves["steps"].append(self.step)
         for name, value in seen.items():

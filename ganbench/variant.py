@@ -259,7 +259,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-# Where a variant's own paper asks for nothing else: DCGAN's Adam (arXiv:1511.06434, section 4), and for points a larger step without
+# Where a paper asks for nothing else: DCGAN's Adam (arXiv:1511.06434, section 4), and for points a larger step without
 # momentum and a latent of 2, as PacGAN's and WGAN-GP's toy code have.
 IMAGE_RECIPE = Recipe(lr=2e-4, betas=(0.5, 0.999), ema_decay=0.999)
 POINT_RECIPE = Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=2, ema_decay=0.995)

@@ -6,13 +6,13 @@ Where no normalisation is named, images get batch norm, and points none: on a ri
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from torch import nn
 
 from ganbench.errors import UsageError, unknown_name
-from ganbench.nets import dcgan, mlp, norms, pacgan_toy
+from ganbench.nets import dcgan, mlp, norms, pacgan_toy, resnet
 from ganbench.nets.pack import Packed
 
 if TYPE_CHECKING:
@@ -50,9 +50,23 @@ def _dcgan_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, 
     return dcgan.discriminator(shape, norm or norms.batch, outputs, pack)
 
 
+def _resnet_generator(shape: tuple[int, ...], latent_size: int, norm: norms.Norm | None) -> nn.Module:
+    # Its batch norm stands before the rectifiers; a norm that is named wraps the layers instead.
+    if norm is None:
+        return resnet.Generator(shape, latent_size, nn.BatchNorm2d)
+    return resnet.Generator(shape, latent_size, lambda channels: nn.Identity(), norm)
+
+
+def _resnet_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
+    return resnet.Trunk(shape, norm or norms.none, outputs, pack)
+
+
 ARCHITECTURES = {
     "default": Architecture(_mlp_generator, _mlp_trunk, _dcgan_generator, _dcgan_trunk),
     "pacgan-toy": Architecture(pacgan_toy.generator, pacgan_toy.trunk),
+    "mlp": Architecture(points_generator=_mlp_generator, points_trunk=_mlp_trunk),
+    "dcgan": Architecture(image_generator=_dcgan_generator, image_trunk=_dcgan_trunk),
+    "resnet": Architecture(image_generator=_resnet_generator, image_trunk=_resnet_trunk),
 }
 
 
@@ -75,6 +89,11 @@ def generator(space: Space, recipe: Recipe, norm: norms.Norm | None = None, extr
     known = _architecture(recipe)
     builder = known.points_generator if space.is_points else known.image_generator
     return _present(builder, space, recipe)(space.shape, recipe.latent_size + extra_latent, norm)
+
+
+def decoder(space: Space, recipe: Recipe, inputs: int, norm: norms.Norm | None = None) -> nn.Module:
+    """Codes (B, inputs) -> samples, by the layers of the generator. Raises as `generator`."""
+    return generator(space, replace(recipe, latent_size=inputs), norm)
 
 
 def discriminator(space: Space, recipe: Recipe, norm: norms.Norm | None = None, pack: int = 1) -> nn.Module:

@@ -53,6 +53,7 @@ PLANS = {
     28: Plan((7, 14, 28)),
     32: Plan((4, 8, 16, 32)),
     64: Plan((4, 8, 16, 32, 64)),
+    128: Plan((4, 8, 16, 32, 64, 128), width=32),
 }
 # Stacked MNIST, as in PacGAN's code, so that numbers of modes can stand beside those published. Lin et al. 2018, arXiv:1712.04086.
 STACKED_MNIST = Plan((2, 4, 7, 14, 28), kernel=5)

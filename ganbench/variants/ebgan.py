@@ -1,0 +1,58 @@
+"""EBGAN: D is an autoencoder whose error is a sample's energy. Zhao et al. 2017, arXiv:1609.03126, equations 1 to 3.
+
+D lowers the energy of real samples and raises that of generated ones up to a margin m; G lowers the energy of its samples.
+
+Departs from it: no pulling-away term (section 2.4); the energy is a mean over elements, of pixels in [-1, 1], with m = 0.5 (1 for
+points); DCGAN's layers without normalisation in D; the averaged generator is the one scored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganbench.adversarial import adversarial
+from ganbench.nets import build
+from ganbench.nets.autoencoder import autoencoder
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network, Recipe, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MARGIN = 0.5
+POINTS_MARGIN = 1.0
+
+
+def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
+    """The default generator, and an autoencoder."""
+    return {"generator": build.generator(space, recipe), "discriminator": autoencoder(space, recipe)}
+
+
+def energy(D: Network, x: Tensor) -> Tensor:
+    """Equation 3, the squared error of D's copy of x, a mean over elements: (B,)."""
+    return (D(x) - x).flatten(1).square().mean(dim=1)
+
+
+def d_loss(D: Network, batch: Batch) -> Tensor:
+    """Equation 1."""
+    assert batch.fake is not None  # it is drawn before the loss is asked for
+    margin = POINTS_MARGIN if batch.real.ndim == 2 else MARGIN
+    return energy(D, batch.real).mean() + (margin - energy(D, batch.fake)).clamp(min=0).mean()
+
+
+def g_loss(D: Network, batch: Batch) -> Tensor:
+    """Equation 2."""
+    assert batch.fake is not None  # it is drawn before the loss is asked for
+    return energy(D, batch.fake).mean()
+
+
+VARIANT = adversarial(
+    name="ebgan",
+    family="loss",
+    paper="Zhao et al. 2017, arXiv:1609.03126",
+    networks=networks,
+    d_loss=d_loss,
+    g_loss=g_loss,
+    recipe=IMAGE_RECIPE,
+    points=POINT_RECIPE,
+    supports=build.supports,
+)
