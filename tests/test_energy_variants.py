@@ -42,13 +42,13 @@ def test_ebgan_by_hand(shape, expected):
 
 def test_the_step_of_began_s_k_by_hand():
     k = began.Balance().double()
-    # gamma L(x) - L(G(z)) = 0.5 * 4 - 1 = 1, so that k rises by lambda = 0.001; then by 0.5 * 2 - 0.4 = 0.6 of it.
+    # gamma L(x) - L(G(z)) = 0.5 * 4 - 1 = 1, so that k rises by lambda = 0.01; then by 0.5 * 2 - 0.4 = 0.6 of it.
     assert k(*tensor(4.0, 1.0)) == 0
-    torch.testing.assert_close(k.value, tensor(0.001)[0], **EXACT)
-    torch.testing.assert_close(k(*tensor(2.0, 0.4)), tensor(0.001)[0], **EXACT)
-    torch.testing.assert_close(k.value, tensor(0.0016)[0], **EXACT)
+    torch.testing.assert_close(k.value, tensor(0.01)[0], **EXACT)
+    torch.testing.assert_close(k(*tensor(2.0, 0.4)), tensor(0.01)[0], **EXACT)
+    torch.testing.assert_close(k.value, tensor(0.016)[0], **EXACT)
     k(*tensor(0.0, 5.0))
-    assert k.value == 0  # 0.0016 - 0.005, held at 0
+    assert k.value == 0  # 0.016 - 0.05, held at 0
     k(*tensor(1e6, 0.0))
     assert k.value == 1
 
@@ -63,7 +63,7 @@ def test_began_s_losses_by_hand():
     torch.testing.assert_close(loss, tensor(0.5 - 0.25 * 1.5)[0], **EXACT)
     torch.testing.assert_close(watched["convergence"], tensor(1.75)[0], **EXACT)
     torch.testing.assert_close(watched["k"], tensor(0.25)[0], **EXACT)
-    torch.testing.assert_close(balance.value, tensor(0.25 + 0.001 * (0.25 - 1.5))[0], **EXACT)
+    torch.testing.assert_close(balance.value, tensor(0.25 + 0.01 * (0.25 - 1.5))[0], **EXACT)
     torch.testing.assert_close(began.g_objective(networks, shown)[0], tensor(1.5)[0], **EXACT)
 
 
