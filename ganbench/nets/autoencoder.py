@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from ganbench.nets import build, norms
+from ganbench.nets import build
 
 if TYPE_CHECKING:
     from ganbench.variant import Recipe, Space
@@ -16,6 +16,6 @@ POINTS_CODE = 1  # fewer than a point's two coordinates, or the best autoencoder
 
 
 def autoencoder(space: Space, recipe: Recipe) -> nn.Module:
-    """Samples (B, *shape) -> samples rebuilt (B, *shape), through a code; the default networks' layers without normalisation."""
+    """Samples (B, *shape) -> samples rebuilt (B, *shape), through a code; the default networks' layers."""
     code = POINTS_CODE if space.is_points else CODE
     return nn.Sequential(build.encoder(space, recipe, code), build.decoder(space, recipe, code))

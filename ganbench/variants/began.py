@@ -4,7 +4,7 @@ With L(v) the absolute error of D's copy of v, D minimises L(x) - k L(G(z)) and 
 k += lambda (gamma L(x) - L(G(z))), within [0, 1], so that L(G(z)) tends to gamma L(x). M = L(x) + |gamma L(x) - L(G(z))| falls as
 the networks converge, and is watched.
 
-Departs from it: DCGAN's layers, without normalisation in D; a step of G after D's rather than at once; a constant step size;
+Departs from it: DCGAN's layers with their batch norm; a step of G after D's rather than at once; a constant step size;
 gamma = 0.5 on all data; lambda = 0.01 where it has 0.001 and far more steps; the
 averaged generator is the one scored.
 """
