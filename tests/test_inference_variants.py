@@ -8,7 +8,7 @@ import torch
 from ganbench import registry
 from ganbench.nets import diffusion, many
 from ganbench.variant import Batch, Networks
-from ganbench.variants import ali, beta_vae, d2gan, mad_gan, mgan, veegan
+from ganbench.variants import ali, beta_vae, d2gan, ddpm, mad_gan, mgan, vae_gan, veegan
 
 
 def column(*values: float) -> torch.Tensor:
@@ -114,3 +114,38 @@ def test_families():
         assert families[name] == "mode-collapse"
     for name in ("beta-vae", "vae-gan", "ddpm"):
         assert families[name] == "vae"
+
+
+def test_the_losses_of_vae_gan_by_hand():
+    # The encoder gives mean 0.5 and log variance 0; epsilon = 1, so that z = 1.5, G(z) = 2 z = 3; the prior's z = 0.25 gives 0.5.
+    # D gives the logit x and the feature 10 x. Real x = 1: feature error (10 - 30)^2 / 2 = 200; KL = 0.5^2 / 2 = 0.125.
+    networks = Networks(
+        {
+            "encoder": lambda x: torch.cat([torch.full_like(x, 0.5), torch.zeros_like(x)], dim=1),
+            "generator": lambda z: 2 * z,
+            "discriminator": lambda x: torch.cat([x, 10 * x], dim=1),
+        }
+    )
+    batch = Batch(real=column(1), z=column(0.25), noise={"code": column(1)})
+    assert vae_gan.encoder_objective(networks, batch)[0].item() == pytest.approx(200.125)
+    fooled = math.log1p(math.exp(-0.5)) + math.log1p(math.exp(-3))
+    assert vae_gan.decoder_objective(networks, batch)[0].item() == pytest.approx(0.1 * 200 + fooled)
+    judged = math.log1p(math.exp(-1)) + math.log1p(math.exp(0.5)) + math.log1p(math.exp(3))
+    assert vae_gan.d_objective(networks, batch)[0].item() == pytest.approx(judged)
+
+
+@pytest.mark.parametrize(("uniform", "time"), [(0.0, 0), (0.4995, 499), (0.9999, 999)])
+def test_the_loss_of_ddpm_by_hand(uniform, time):
+    # The predictor says 2 x_t: (2 (sqrt(a) x + sqrt(1 - a) e) - e)^2, a the product of 1 - beta up to the time.
+    share = math.prod(1 - (1e-4 + (0.02 - 1e-4) * i / 999) for i in range(time + 1))
+    seen = []
+
+    def predict(x, times):
+        seen.append(times.tolist())
+        return 2 * x
+
+    batch = Batch(real=column(0.3), z=column(-1.2), noise={"time": torch.tensor([uniform], dtype=torch.float64)})
+    loss, _ = ddpm.objective(Networks({"generator": predict}), batch)
+    noisy = math.sqrt(share) * 0.3 + math.sqrt(1 - share) * -1.2
+    assert loss.item() == pytest.approx((2 * noisy + 1.2) ** 2, rel=1e-9)
+    assert seen == [[time]]
