@@ -11,7 +11,7 @@ from scipy.stats import norm
 from ganbench import divergences, games, penalties, registry
 from ganbench.divergences import Divergence
 from ganbench.variant import Batch, Networks
-from ganbench.variants import fgan, fisher_gan, wgan_div, wgan_lp
+from ganbench.variants import fgan, fisher_gan, softmax_gan, wgan_div, wgan_lp
 
 REAL = torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
 FAKE = torch.tensor([[-1.0, 0.0], [3.0, -2.0]], dtype=torch.float64)
@@ -161,3 +161,20 @@ def test_games_are_the_losses_of_their_names() -> None:
     assert games.hinge_d(D, batch()).item() == pytest.approx((0 + 1) / 2 + (0 + 4) / 2)
     assert games.wasserstein_d(D, batch()).item() == pytest.approx(1 - 0.5)
     assert games.minus_output_g(D, batch()).item() == pytest.approx(-1)
+
+
+def test_softmax_gan_is_a_cross_entropy_over_the_batch() -> None:
+    # D = 3 on the two real samples and 1 on the three generated: Z = 2 e^3 + 3 e. D: -3 + log Z. G: -(2 * 3 + 3 * 1) / 5 + log Z.
+    real, fake = torch.full((2,), 3.0, dtype=torch.float64), torch.full((3,), 1.0, dtype=torch.float64)
+    played = Batch(real=real, z=fake, fake=fake)
+    log_z = math.log(2 * math.e**3 + 3 * math.e)
+    assert softmax_gan.d_loss(lambda x: x, played).item() == pytest.approx(log_z - 3, rel=1e-14)
+    assert softmax_gan.g_loss(lambda x: x, played).item() == pytest.approx(log_z - 9 / 5, rel=1e-14)
+
+
+def test_softmax_gan_at_its_targets() -> None:
+    # Five equal outputs: G's target, evenly on all, whose cross-entropy is its entropy, log 5. D sure of its two: log 2.
+    real, fake = torch.zeros(2, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    assert softmax_gan.g_loss(lambda x: x, Batch(real=real, z=fake, fake=fake)).item() == pytest.approx(math.log(5), rel=1e-14)
+    sure = Batch(real=real, z=fake, fake=fake - 800)
+    assert softmax_gan.d_loss(lambda x: x, sure).item() == pytest.approx(math.log(2), rel=1e-14)

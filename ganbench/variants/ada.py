@@ -5,9 +5,9 @@ starts at 0 and moves so that r_t = E[sign(D(real))] stays at 0.6 (section 3). T
 that need no resampling, in its order and with its strengths: mirror, quarter turns, whole pixels, brightness, contrast, luma flip
 and saturation. The loss is StyleGAN2's, non-saturating with R1.
 
-Departs from it: no scaling, turning by other angles, fractional pixels or hue; zeros come in where it has reflections; R1 in every
-step and at the augmented images; DCGAN's layers without normalisation in D; the averaged generator is the one scored. Points get
-its additive noise instead, of deviation 0.1, with probability p.
+Departs from it: no scaling, turning by other angles, fractional pixels, hue, filters or cutout; zeros come in where it has
+reflections; R1 in every step and at the augmented images; DCGAN's layers without normalisation in D; the averaged generator is the
+one scored. Points get its additive noise instead, of deviation 0.1, with probability p.
 """
 
 from __future__ import annotations

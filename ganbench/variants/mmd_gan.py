@@ -4,8 +4,8 @@ The critic maps samples to 16 features; it maximises, and G minimises, the unbia
 a sum of rational quadratic kernels, and the witness function's slope is held near 1 (arXiv:1801.01401, section 2.3 and appendix A).
 
 Departs from them: the first paper's Gaussian kernels, clipped weights and autoencoding critic are replaced as the second replaces
-them; no linear kernel is added; lambda = 1 on all data; DCGAN's layers without normalisation in the critic; the averaged
-generator is the one scored.
+them; no linear kernel is added; one step of the critic to one of G where they take five; lambda = 1 on all data; DCGAN's layers
+without normalisation in the critic; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -8,16 +8,10 @@ points; the averaged generator is the one scored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganbench import games
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
 from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE
-
-if TYPE_CHECKING:
-    pass
-
 
 VARIANT = adversarial(
     name="nsgan",
