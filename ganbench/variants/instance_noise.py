@@ -10,15 +10,11 @@ Departs from it: the losses are `nsgan`'s; the averaged generator is the one sco
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ganbench import games
 from ganbench.adversarial import adversarial
 from ganbench.nets import build
 from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Noise, per_element
-
-if TYPE_CHECKING:
-    pass
 
 SIGMA = 0.5  # in units of pixels' range [-1, 1], and of the ring's radius
 
