@@ -126,3 +126,12 @@ def test_the_resnet_architecture_has_networks_of_128_pixels(norm):
         images = build.generator(space, recipe)(torch.randn(2, 100))
         assert images.shape == (2, 3, 128, 128)
         assert build.discriminator(space, recipe, norm, pack=2)(images).shape == (1,)
+
+
+def test_pacgan_toy_takes_a_discriminator_without_normalisation() -> None:
+    # It has none of its own, so that methods which forbid one run on it.
+    recipe = replace(registry.find("variants", "unrolled").load().recipe_for(Space((2,))), architecture="pacgan-toy")
+    networks = registry.find("variants", "unrolled").load().networks(Space((2,)), recipe)
+    assert not [layer for layer in networks["discriminator"].modules() if isinstance(layer, nn.BatchNorm1d)]
+    with pytest.raises(UsageError, match="pacgan-toy has its own normalisation"):
+        build.discriminator(Space((2,)), recipe, norms.spectral)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.errors import UsageError
-from ganbench.nets.norms import Norm
+from ganbench.nets import norms
 
 HIDDEN = 400
 LAYERS = 4
@@ -34,7 +34,7 @@ class Maxout(nn.Module):
         return torch.amax(self.linear(x).unflatten(1, (self.outputs, PIECES)), dim=2)
 
 
-def generator(shape: tuple[int, ...], latent_size: int, norm: Norm | None) -> nn.Module:
+def generator(shape: tuple[int, ...], latent_size: int, norm: norms.Norm | None) -> nn.Module:
     """z (B, latent_size) -> points (B, D). Raises UsageError where a normalisation is named."""
     _no_other(norm)
     layers: list[nn.Module] = []
@@ -43,14 +43,15 @@ def generator(shape: tuple[int, ...], latent_size: int, norm: Norm | None) -> nn
     return nn.Sequential(*layers, _started(nn.Linear(HIDDEN, shape[0])))
 
 
-def trunk(shape: tuple[int, ...], outputs: int, norm: Norm | None, pack: int) -> nn.Module:
-    """Points (B, pack * D) -> (B, outputs). Raises UsageError where a normalisation is named."""
-    _no_other(norm)
+def trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
+    """Points (B, pack * D) -> (B, outputs). It has no normalisation: raises UsageError where one but `norms.none` is named."""
+    if norm is not norms.none:
+        _no_other(norm)
     layers = [Maxout(inputs, MAXOUT) for inputs in (pack * shape[0], *[MAXOUT] * (MAXOUT_LAYERS - 1))]
     return nn.Sequential(*layers, _started(nn.Linear(MAXOUT, outputs)))
 
 
-def _no_other(norm: Norm | None) -> None:
+def _no_other(norm: norms.Norm | None) -> None:
     if norm is not None:
         raise UsageError("The architecture pacgan-toy has its own normalisation; choose another architecture for this variant.")
 
