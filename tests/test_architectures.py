@@ -1,12 +1,14 @@
 """Residual networks, self-attention, class-conditional batch norm, orthogonal regularisation: closed forms and shapes."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from ganbench.errors import UsageError
 from ganbench.nets import attention, build, class_norm, norms, resnet
 from ganbench.registry import find
 from ganbench.variant import Recipe, Space
@@ -130,8 +132,9 @@ def test_the_resnet_architecture_has_networks_of_128_pixels(norm):
 
 def test_pacgan_toy_takes_a_discriminator_without_normalisation() -> None:
     # It has none of its own, so that methods which forbid one run on it.
-    recipe = replace(registry.find("variants", "unrolled").load().recipe_for(Space((2,))), architecture="pacgan-toy")
-    networks = registry.find("variants", "unrolled").load().networks(Space((2,)), recipe)
+    space, unrolled = Space((2,)), find("variants", "unrolled").load()
+    recipe = replace(unrolled.recipe_for(space), architecture="pacgan-toy", latent_size=2)
+    networks = unrolled.networks(space, recipe)
     assert not [layer for layer in networks["discriminator"].modules() if isinstance(layer, nn.BatchNorm1d)]
     with pytest.raises(UsageError, match="pacgan-toy has its own normalisation"):
-        build.discriminator(Space((2,)), recipe, norms.spectral)
+        build.discriminator(space, recipe, norms.spectral)
