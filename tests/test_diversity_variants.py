@@ -41,7 +41,7 @@ def test_instance_noise_fades(progress: float, sigma: float) -> None:
 
 
 def test_an_unrolled_discriminator_takes_gradient_steps() -> None:
-    # D(x) = w x, real 1, fake -1: the loss is 2 softplus(-w) and its slope in w is -2 sigmoid(-w); five steps of 0.1.
+    # D(x) = w x, real 1, fake -1: the loss is 2 softplus(-w) and its slope in w is -2 sigmoid(-w); five steps of 0.01.
     linear = nn.Linear(1, 1, bias=False).double()
     network = nn.Sequential(linear, nn.Flatten(0))
     parameters = {"0.weight": torch.zeros(1, 1, dtype=torch.float64)}
@@ -49,7 +49,7 @@ def test_an_unrolled_discriminator_takes_gradient_steps() -> None:
     ahead = unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=-one))
     w = 0.0
     for _ in range(5):
-        w += 0.1 * 2 / (1 + math.exp(w))
+        w += 0.01 * 2 / (1 + math.exp(w))
     assert ahead.parameters["0.weight"].item() == pytest.approx(w, rel=1e-12)
     assert parameters["0.weight"].item() == 0.0  # D itself has not moved
 
