@@ -51,27 +51,35 @@ def adversarial(
     generator's phase it carries one. `see` changes the batch, real and fake, that the losses show to D. The means of D's
     outputs, of several the first, on real and on fake samples are watched in both phases.
     """
-    d_phase = Phase(
-        "d",
-        ("discriminator",),
-        played(d_loss, conditional, see),
-        discriminator_steps,
-        discriminator_lr,
-        noise=d_noise or {},
-        constrain=d_constrain,
-    )
-    g_phase = Phase("g", ("generator",), played(g_loss, conditional, see), generator_steps, noise=g_noise or {})
     return Variant(
         name=name,
         family=family,
         paper=paper,
         networks=networks,
-        phases=(d_phase, g_phase),
+        phases=(
+            d_phase(played(d_loss, conditional, see), noise=d_noise, constrain=d_constrain),
+            g_phase(played(g_loss, conditional, see), noise=g_noise),
+        ),
         recipe=recipe,
         points=points,
         supports=supports,
         conditional=conditional,
     )
+
+
+def d_phase(
+    objective: Objective,
+    also: tuple[str, ...] = (),
+    noise: Mapping[str, Noise] | None = None,
+    constrain: Callable[[Mapping[str, Tensor]], None] | None = None,
+) -> Phase:
+    """The phase "d" of the discriminator, and of the networks in `also`: the recipe's `d_steps` at its `d_lr`."""
+    return Phase("d", ("discriminator", *also), objective, discriminator_steps, discriminator_lr, noise or {}, constrain)
+
+
+def g_phase(objective: Objective, also: tuple[str, ...] = (), noise: Mapping[str, Noise] | None = None) -> Phase:
+    """The phase "g" of the generator, and of the networks in `also`: the recipe's `g_steps` at its `lr`."""
+    return Phase("g", ("generator", *also), objective, generator_steps, noise=noise or {})
 
 
 def played(loss: AdversarialLoss, conditional: bool = False, see: Callable[[Batch], Batch] | None = None) -> Objective:

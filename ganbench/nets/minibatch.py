@@ -11,18 +11,39 @@ class MinibatchDiscrimination(nn.Module):
 
     Each sample's features (F,) make a matrix of `kernels` rows of `size`; a row's closeness to another sample's is
     exp(-L1 distance), and closenesses to all other samples of the batch are summed. (B, F) -> (B, F + kernels).
+
+    As in the authors' code, the first batch sets two buffers for good: distances are divided so that the nearest sample lies at 2
+    in the mean, and sums are shifted so that their mean is 0. Unscaled, they would drown the features beside them, or be drowned.
     """
+
+    scale: Tensor
+    shift: Tensor
+    seen: Tensor
 
     def __init__(self, features: int, kernels: int = 16, size: int = 4) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(features, kernels, size) / features**0.5)
+        self.register_buffer("scale", torch.ones(kernels))
+        self.register_buffer("shift", torch.zeros(kernels))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.bool))
 
     def forward(self, features: Tensor) -> Tensor:
-        """The features and, beside them, the closenesses, in [0, B - 1]; a sample is not compared with itself."""
-        matrices = torch.einsum("bf,fks->bks", features, self.weight)
-        distances = (matrices[:, None] - matrices[None]).abs().sum(dim=3)  # (B, B, kernels)
-        closeness = torch.exp(-distances).sum(dim=1) - 1  # (B, kernels): a sample's own closeness is 1
-        return torch.cat([features, closeness], dim=1)
+        """The features and, beside them, the closenesses, of any sign; a sample is not compared with itself."""
+        rows = torch.einsum("bf,fks->kbs", features, self.weight)
+        itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
+        distances = torch.cdist(rows, rows, p=1.0).masked_fill(itself, float("inf"))  # (kernels, B, B)
+        scale = self._kept(self.scale, distances.amin(dim=2).mean(dim=1) / 2)
+        closeness = torch.exp(-distances / scale[:, None, None]).sum(dim=2)  # (kernels, B)
+        shift = self._kept(self.shift, closeness.mean(dim=1))
+        with torch.no_grad():
+            self.seen.fill_(True)
+        return torch.cat([features, (closeness - shift[:, None]).T], dim=1)
+
+    @torch.no_grad()
+    def _kept(self, buffer: Tensor, found: Tensor) -> Tensor:
+        """What the buffer holds, or `found` in the first batch, without a gradient."""
+        buffer.copy_(torch.where(self.seen, buffer, found.clamp(min=torch.finfo(found.dtype).tiny)))
+        return buffer.clone()
 
 
 class MinibatchStddev(nn.Module):

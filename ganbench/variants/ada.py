@@ -18,20 +18,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganbench import augment, losses, penalties
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build, norms
-from ganbench.variant import (
-    POINT_RECIPE,
-    Batch,
-    Networks,
-    Noise,
-    Phase,
-    Recipe,
-    Space,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-    generator_steps,
-)
+from ganbench.variant import POINT_RECIPE, Batch, Networks, Noise, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -99,10 +88,7 @@ VARIANT = Variant(
     family="few-data",
     paper="Karras et al. 2020, arXiv:2006.06676",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr, noise={**REAL, **FAKE}),
-        Phase("g", ("generator",), g_objective, generator_steps, noise=FAKE),
-    ),
+    phases=(d_phase(d_objective, noise={**REAL, **FAKE}), g_phase(g_objective, noise=FAKE)),
     recipe=Recipe(lr=2e-4, betas=(0.0, 0.99), ema_decay=0.999),
     points=POINT_RECIPE,
     supports=build.supports,

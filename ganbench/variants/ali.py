@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganbench import losses
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build, joint
-from ganbench.variant import Batch, Networks, Noise, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps
+from ganbench.variant import Batch, Networks, Noise, Phase, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,8 +68,8 @@ def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Ten
 
 def _phases(noise: dict[str, Noise]) -> tuple[Phase, ...]:
     return (
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr, noise=noise),
-        Phase("g", ("generator", "encoder"), g_objective, noise=noise),
+        d_phase(d_objective, noise=noise),
+        g_phase(g_objective, also=("encoder",), noise=noise),
     )
 
 

@@ -13,21 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import augment, games, losses, penalties
-from ganbench.adversarial import played
+from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.nets import build, norms
-from ganbench.variant import (
-    POINT_RECIPE,
-    Batch,
-    Networks,
-    Noise,
-    Phase,
-    Recipe,
-    Space,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-    generator_steps,
-)
+from ganbench.variant import POINT_RECIPE, Batch, Networks, Noise, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,10 +51,7 @@ VARIANT = Variant(
     family="few-data",
     paper="Jiang et al. 2021, arXiv:2111.06849",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr, noise={"replaced": Noise(one_number)}),
-        Phase("g", ("generator",), played(games.non_saturating_g), generator_steps),
-    ),
+    phases=(d_phase(d_objective, noise={"replaced": Noise(one_number)}), g_phase(played(games.non_saturating_g))),
     recipe=Recipe(lr=2e-4, betas=(0.0, 0.99), ema_decay=0.999),
     points=POINT_RECIPE,
     supports=build.supports,

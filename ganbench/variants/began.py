@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build
 from ganbench.nets.autoencoder import autoencoder
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,10 +74,7 @@ VARIANT = Variant(
     family="loss",
     paper="Berthelot et al. 2017, arXiv:1703.10717",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, lr=discriminator_lr),
-        Phase("g", ("generator",), g_objective),
-    ),
+    phases=(d_phase(d_objective), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

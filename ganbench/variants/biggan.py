@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from ganbench import losses
-from ganbench.adversarial import played
+from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.nets import norms, resnet
 from ganbench.nets.class_norm import ClassConditionalBatchNorm
-from ganbench.variant import Batch, Network, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps
+from ganbench.variant import Batch, Network, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,10 +79,7 @@ VARIANT = Variant(
     family="architecture",
     paper="Brock et al. 2019, arXiv:1809.11096",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), played(d_loss, True), discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), g_objective),
-    ),
+    phases=(d_phase(played(d_loss, True)), g_phase(g_objective)),
     recipe=Recipe(lr=5e-5, d_lr=2e-4, betas=(0.0, 0.999), ema_decay=0.9999),
     supports=lambda space: resnet.supports(space.shape),
     conditional=True,

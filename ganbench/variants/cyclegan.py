@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import translate
-from ganbench.variant import Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps, generator_steps
+from ganbench.variant import Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,10 +69,7 @@ VARIANT = Variant(
     family="image-to-image",
     paper="Zhu et al. 2017, arXiv:1703.10593",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator", "inverse-discriminator"), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator", "inverse"), g_objective, generator_steps),
-    ),
+    phases=(d_phase(d_objective, also=("inverse-discriminator",)), g_phase(g_objective, also=("inverse",))),
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), batch_size=16, latent_size=1, ema_decay=0.99),
     supports=translate.supports,
     translates=True,

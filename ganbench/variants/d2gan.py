@@ -13,20 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import softplus
 
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build
-from ganbench.variant import (
-    IMAGE_RECIPE,
-    POINT_RECIPE,
-    Batch,
-    Networks,
-    Phase,
-    Recipe,
-    Space,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-    generator_steps,
-)
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,10 +62,7 @@ VARIANT = Variant(
     family="mode-collapse",
     paper="Nguyen et al. 2017, arXiv:1709.03831",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator", "second"), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), g_objective, generator_steps),
-    ),
+    phases=(d_phase(d_objective, also=("second",)), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

@@ -15,20 +15,9 @@ import torch
 from torch import nn
 
 from ganbench import games
-from ganbench.adversarial import played
+from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.nets import build, norms
-from ganbench.variant import (
-    IMAGE_RECIPE,
-    POINT_RECIPE,
-    Batch,
-    Networks,
-    Phase,
-    Recipe,
-    Space,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-)
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,10 +61,7 @@ VARIANT = Variant(
     family="loss",
     paper="Mroueh & Sercu 2017, arXiv:1705.09675",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), played(games.minus_output_g)),
-    ),
+    phases=(d_phase(d_objective), g_phase(played(games.minus_output_g))),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from ganbench import losses
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.errors import UsageError
 from ganbench.nets import build, conditional, mlp
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Networks, Phase, Variant, discriminator_lr, discriminator_steps
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Networks, Variant
 
 if TYPE_CHECKING:
     from ganbench.variant import Batch, Recipe, Space
@@ -95,10 +96,7 @@ VARIANT = Variant(
     family="conditional",
     paper="Chen et al. 2016, arXiv:1606.03657",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator", "recogniser"), g_objective),
-    ),
+    phases=(d_phase(d_objective), g_phase(g_objective, also=("recogniser",))),
     recipe=replace(IMAGE_RECIPE, latent_size=62 + CODE),  # as the paper has on MNIST
     points=replace(POINT_RECIPE, latent_size=2 + CODE),
     supports=build.supports,

@@ -14,21 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ganbench import games, losses
-from ganbench.adversarial import played
+from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.nets import build, norms
-from ganbench.variant import (
-    IMAGE_RECIPE,
-    POINT_RECIPE,
-    Batch,
-    Networks,
-    Phase,
-    Recipe,
-    Space,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-    generator_steps,
-)
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant
 
 WEIGHT = 0.3
 DECAY = 0.99
@@ -75,10 +63,7 @@ VARIANT = Variant(
     family="regulariser",
     paper="Tseng et al. 2021, arXiv:2104.03310",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), played(games.minus_output_g), generator_steps),
-    ),
+    phases=(d_phase(d_objective), g_phase(played(games.minus_output_g))),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

@@ -12,8 +12,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build, many
-from ganbench.variant import Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps
+from ganbench.variant import Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,10 +57,7 @@ VARIANT = Variant(
     family="mode-collapse",
     paper="Ghosh et al. 2018, arXiv:1704.02906",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), g_objective),
-    ),
+    phases=(d_phase(d_objective), g_phase(g_objective)),
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), latent_size=101, ema_decay=0.999),
     points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=3, ema_decay=0.995),
     supports=build.supports,

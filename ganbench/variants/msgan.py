@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import games, losses
-from ganbench.adversarial import played
+from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.nets import build
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Phase, Variant, discriminator_lr, discriminator_steps
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,10 +44,7 @@ VARIANT = Variant(
     family="mode-collapse",
     paper="Mao et al. 2019, arXiv:1903.05628",
     networks=build.networks,
-    phases=(
-        Phase("d", ("discriminator",), played(games.minimax_d), discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), g_objective),
-    ),
+    phases=(d_phase(played(games.minimax_d)), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganbench import losses
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import translate
-from ganbench.variant import Batch, Networks, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps, generator_steps
+from ganbench.variant import Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,10 +60,7 @@ VARIANT = Variant(
     family="image-to-image",
     paper="Isola et al. 2017, arXiv:1611.07004",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), g_objective, generator_steps),
-    ),
+    phases=(d_phase(d_objective), g_phase(g_objective)),
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), batch_size=16, latent_size=16, ema_decay=0.99),
     supports=translate.supports,
     translates=True,

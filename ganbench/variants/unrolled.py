@@ -16,20 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganbench import games, losses
-from ganbench.adversarial import played
+from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.bound import BoundNetwork
 from ganbench.nets import build, norms
-from ganbench.variant import (
-    IMAGE_RECIPE,
-    POINT_RECIPE,
-    Batch,
-    Networks,
-    Phase,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-    generator_steps,
-)
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,10 +30,13 @@ INNER_LR = 0.01  # the paper gives none for plain descent; at 0.1 the toy discri
 
 def look_ahead(D: BoundNetwork, batch: Batch) -> BoundNetwork:
     """D after STEPS steps of gradient descent on its loss, as a function of `batch.fake`: equation 7."""
-    parameters = D.parameters
+    assert batch.fake is not None  # it is drawn before
+    parameters, count = D.parameters, len(batch.real)
+    both = torch.cat([batch.real, batch.fake])  # in one pass, since D takes samples one by one
 
     def inner(parameters: dict[str, Tensor]) -> Tensor:
-        return games.minimax_d(D.at(parameters), batch)
+        logits = D.at(parameters)(both)  # (2 B,)
+        return losses.minimax_d(logits[:count], logits[count:])
 
     for _ in range(STEPS):
         slopes = torch.func.grad(inner)(parameters)
@@ -65,10 +58,7 @@ VARIANT = Variant(
     family="mode-collapse",
     paper="Metz et al. 2017, arXiv:1611.02163",
     networks=partial(build.networks, norm=norms.none),
-    phases=(
-        Phase("d", ("discriminator",), played(games.minimax_d), discriminator_steps, discriminator_lr),
-        Phase("g", ("generator",), g_objective, generator_steps),
-    ),
+    phases=(d_phase(played(games.minimax_d)), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ganbench import losses
+from ganbench.adversarial import d_phase
 from ganbench.nets import build, mlp
-from ganbench.variant import Batch, Networks, Noise, Phase, Recipe, Space, Variant, discriminator_lr, discriminator_steps
+from ganbench.variant import Batch, Networks, Noise, Phase, Recipe, Space, Variant
 
 GAMMA = 0.1
 FEATURES = 32
@@ -91,7 +92,7 @@ VARIANT = Variant(
     paper="Larsen et al. 2016, arXiv:1512.09300",
     networks=networks,
     phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr, noise=NOISE),
+        d_phase(d_objective, noise=NOISE),
         Phase("encoder", ("encoder",), encoder_objective, noise=NOISE),
         Phase("decoder", ("generator",), decoder_objective, noise=NOISE),
     ),

@@ -12,19 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganbench import losses
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build, joint
-from ganbench.variant import (
-    IMAGE_RECIPE,
-    Batch,
-    Networks,
-    Phase,
-    Recipe,
-    Space,
-    Variant,
-    discriminator_lr,
-    discriminator_steps,
-    generator_steps,
-)
+from ganbench.variant import IMAGE_RECIPE, Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,10 +49,7 @@ VARIANT = Variant(
     family="mode-collapse",
     paper="Srivastava et al. 2017, arXiv:1705.07761",
     networks=networks,
-    phases=(
-        Phase("d", ("discriminator",), d_objective, discriminator_steps, discriminator_lr),
-        Phase("g", ("generator", "reconstructor"), g_objective, generator_steps),
-    ),
+    phases=(d_phase(d_objective), g_phase(g_objective, also=("reconstructor",))),
     recipe=IMAGE_RECIPE,
     points=Recipe(lr=1e-3, betas=(0.5, 0.9), latent_size=2, ema_decay=0.995),
     supports=build.supports,
