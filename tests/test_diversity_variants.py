@@ -17,16 +17,17 @@ def test_minibatch_discrimination_by_hand() -> None:
     layer = MinibatchDiscrimination(1, kernels=1, size=2)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[[1.0, 2.0]]]))
-    # Features 0, 1 and 3 become (0, 0), (1, 2) and (3, 6): L1 distances 3 (first, second), 9 (first, third), 6 (second, third). The
-    # nearest lie at 3, 3 and 6, 4 in the mean, so that the first batch divides distances by 2, and takes the mean of the sums away.
+    # Features 0, 1 and 3 become (0, 0), (1, 2) and (3, 6): L1 distances 3 (first, second), 9 (first, third), 6 (second, third), 6 in
+    # the mean, by which the first batch divides; then it takes the mean closeness away.
     found = layer(torch.tensor([[0.0], [1.0], [3.0]]))
-    sums = [math.exp(-1.5) + math.exp(-4.5), math.exp(-1.5) + math.exp(-3), math.exp(-4.5) + math.exp(-3)]
-    mean = sum(sums) / 3
+    near, far, between = math.exp(-0.5), math.exp(-1.5), math.exp(-1)
+    closeness = [(near + far) / 2, (near + between) / 2, (far + between) / 2]
+    mean = sum(closeness) / 3
     assert found[:, 0].tolist() == [0.0, 1.0, 3.0]
-    assert found[:, 1].tolist() == pytest.approx([each - mean for each in sums], abs=1e-6)  # float32
-    # Later batches are measured alike: samples at a distance of 3 x 2 = 6.
-    found = layer(torch.tensor([[0.0], [2.0]]))
-    assert found[:, 1].tolist() == pytest.approx([math.exp(-3) - mean] * 2, abs=1e-6)
+    assert found[:, 1].tolist() == pytest.approx([each - mean for each in closeness], abs=1e-6)  # float32
+    # Later batches are measured alike: a distance of 6 is 1.
+    found = layer(torch.tensor([[0.0], [3.0]]))
+    assert found[:, 1].tolist() == pytest.approx([math.exp(-1.5) - mean] * 2, abs=1e-6)
 
 
 def test_minibatch_discrimination_of_equal_samples_is_finite() -> None:

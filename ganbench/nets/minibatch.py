@@ -10,10 +10,12 @@ class MinibatchDiscrimination(nn.Module):
     """Features joined by how near each sample's neighbours are. Salimans et al. 2016, arXiv:1606.03498, section 3.2.
 
     Each sample's features (F,) make a matrix of `kernels` rows of `size`; a row's closeness to another sample's is
-    exp(-L1 distance), and closenesses to all other samples of the batch are summed. (B, F) -> (B, F + kernels).
+    exp(-L1 distance), and closenesses to all other samples of the batch are averaged. (B, F) -> (B, F + kernels).
 
-    As in the authors' code, the first batch sets two buffers for good: distances are divided so that the nearest sample lies at 2
-    in the mean, and sums are shifted so that their mean is 0. Unscaled, they would drown the features beside them, or be drowned.
+    As in the authors' code, the first batch sets two buffers for good, which divide distances and shift closenesses to a mean of 0:
+    unscaled, they would drown the features beside them, or be drowned. There closenesses are summed and the nearest sample is set
+    at a distance of 2; but a sum leaps from 1 to B - 1 when G collapses, and D with it. An average with the usual sample at a
+    distance of 1 goes from exp(-1) to 1.
     """
 
     scale: Tensor
@@ -28,12 +30,13 @@ class MinibatchDiscrimination(nn.Module):
         self.register_buffer("seen", torch.zeros((), dtype=torch.bool))
 
     def forward(self, features: Tensor) -> Tensor:
-        """The features and, beside them, the closenesses, of any sign; a sample is not compared with itself."""
+        """The features and, beside them, the closenesses, in [-1, 1]; a sample is not compared with itself."""
         rows = torch.einsum("bf,fks->kbs", features, self.weight)
         itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
-        distances = torch.cdist(rows, rows, p=1.0).masked_fill(itself, float("inf"))  # (kernels, B, B)
-        scale = self._kept(self.scale, distances.amin(dim=2).mean(dim=1) / 2)
-        closeness = torch.exp(-distances / scale[:, None, None]).sum(dim=2)  # (kernels, B)
+        distances = torch.cdist(rows, rows, p=1.0)  # (kernels, B, B)
+        others = len(features) - 1
+        scale = self._kept(self.scale, distances.mean(dim=(1, 2)) * len(features) / others)
+        closeness = torch.exp(-distances / scale[:, None, None]).masked_fill(itself, 0).sum(dim=2) / others  # (kernels, B)
         shift = self._kept(self.shift, closeness.mean(dim=1))
         with torch.no_grad():
             self.seen.fill_(True)

@@ -2,8 +2,9 @@
 
 The layer of section 3.2 stands before D's output; real and generated samples are shown in batches of their own, as there.
 
-Departs from it: 16 kernels of 4 numbers where its code has more, on 64 features, without weight normalisation; the losses are
-`nsgan`'s without label smoothing or feature matching; the averaged generator is the one scored.
+Departs from it: closeness is a mean over the other samples where it is their sum (`nets/minibatch.py` says why); 16 kernels of 4
+numbers where its code has more, on 64 features, without weight normalisation; the losses are `nsgan`'s without label smoothing or
+feature matching; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
