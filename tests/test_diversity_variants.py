@@ -17,8 +17,8 @@ def test_minibatch_discrimination_by_hand() -> None:
     layer = MinibatchDiscrimination(1, kernels=1, size=2)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[[1.0, 2.0]]]))
-    # Features 0, 1 and 3 become (0, 0), (1, 2) and (3, 6): L1 distances 3 (first, second), 9 (first, third), 6 (second, third), 6 in
-    # the mean, by which the first batch divides; then it takes the mean closeness away.
+    # Features 0, 1 and 3 become (0, 0), (1, 2) and (3, 6): L1 distances 3 (first, second), 9 (first, third), 6 (second, third), in
+    # the mean 6, by which the first batch divides; then it takes the mean closeness away.
     found = layer(torch.tensor([[0.0], [1.0], [3.0]]))
     near, far, between = math.exp(-0.5), math.exp(-1.5), math.exp(-1)
     closeness = [(near + far) / 2, (near + between) / 2, (far + between) / 2]

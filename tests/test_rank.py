@@ -23,6 +23,9 @@ def test_welch_where_nothing_varies_or_too_little_is_known() -> None:
     assert welch([8.0, 8.0], [8.0, 8.0]) == 1.0
     assert welch([8.0, 8.0], [7.0, 7.0]) == 0.0
     assert welch([8.0], [7.0, 7.1, 7.2]) == 1.0
+    assert welch([1e308, -1e308], [0.0, 1.0]) == 1.0
+    assert welch([1e200, 0.0], [0.0, 1.0]) == 1.0
+    assert welch([1e100, 0.0], [0.0, 1.0]) == pytest.approx(0.5)  # one degree of freedom, t = 1: the Cauchy distribution
 
 
 def test_holm_by_hand() -> None:

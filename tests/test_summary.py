@@ -112,6 +112,22 @@ def test_lower_is_better_ranks_from_the_lowest_and_ties_share_a_rank():
     assert [row.cells[0].best for row in table.rows] == [True, False, False, False]
 
 
+def test_rows_say_which_ranks_they_could_hold():
+    table = one_table(seeds("a", [1.0, 1.1, 0.9]) + seeds("b", [1.05, 1.15, 0.9]) + seeds("c", [9.0, 9.1, 8.9]))
+    assert [(row.rank, row.best_rank, row.worst_rank, row.like_best) for row in table.rows] == [
+        (1, 1, 2, True),
+        (2, 1, 2, True),
+        (3, 3, 3, False),
+    ]
+
+
+def test_a_variant_that_loses_half_of_its_seeds_ranks_below_a_steady_one():
+    lost = [made_record("lucky", seed, {}, status="diverged") for seed in (2, 3)]
+    table = one_table(seeds("lucky", [1.0, 1.0]) + lost + seeds("steady", [2.0, 2.0]) + seeds("bad", [50.0, 50.0]))
+    assert [(row.name, row.rank) for row in table.rows] == [("steady", 1), ("lucky", 2), ("bad", 3)]
+    assert table.rows[1].cells[0].mean == 1.0
+
+
 def test_higher_is_better_ranks_from_the_highest():
     table = one_table(seeds("a", [7.0], "modes") + seeds("b", [8.0], "modes"))
     assert [(row.name, row.cells[0].best) for row in table.rows] == [("b", True), ("a", False)]

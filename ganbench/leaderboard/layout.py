@@ -13,6 +13,7 @@ from ganbench.leaderboard.summary import Cell, Column, Row, Table
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 MISSING = "–"
+RANGE = "In brackets: the ranks that a row could hold, by Welch's t tests of all pairs at 5 % after Holm's correction."
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def caption(table: Table) -> tuple[str, ...]:
         sentences.append(f"Protocol {keys}.")
         ranking = f"Ranked by {table.columns[0].label}, {table.columns[0].better} is better"
         sentences.append(f"{ranking}; controls are shown for orientation and not ranked.")
+        sentences.append(RANGE)
         sentences.append(INTERVAL)
     else:
         sentences.append(f"Data set {table.title}: no run has a score.")
@@ -121,7 +123,7 @@ def _score_heading(column: Column, columns: Sequence[Column]) -> Heading:
 def _entries(row: Row) -> tuple[Entry, ...]:
     name = clean(row.name)
     return (
-        Entry("" if row.rank is None else str(row.rank), order=row.rank),
+        Entry(_places(row), order=row.rank),
         Entry(f"{name} (control)" if row.control else name, order=name),
         Entry(row.seeds, order=row.count("ok")),
         *(_score(cell) for cell in row.cells),
@@ -129,6 +131,13 @@ def _entries(row: Row) -> tuple[Entry, ...]:
         Entry(amount(row.images_per_second), order=row.images_per_second),
         Entry(amount(row.generator_parameters), order=row.generator_parameters),
     )
+
+
+def _places(row: Row) -> str:
+    """The rank, and in brackets those that the row could hold: "2 (1–4)"."""
+    if row.rank is None:
+        return ""
+    return f"{row.rank}" if row.best_rank == row.worst_rank else f"{row.rank} ({row.best_rank}–{row.worst_rank})"
 
 
 def _score(cell: Cell) -> Entry:

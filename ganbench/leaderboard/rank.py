@@ -54,7 +54,7 @@ def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]
     """
     counted = {each.name: _with_lost(each, _worst(contenders, better)) for each in contenders}
     sign = -1.0 if better == "higher" else 1.0
-    costs = {name: sign * statistics.fmean(values) if values else math.inf for name, values in counted.items()}
+    costs = {name: sign * statistics.mean(values) if values else math.inf for name, values in counted.items()}
     different = {pair for pair, p in adjusted(_pairwise(counted)).items() if p <= ALPHA}
     ordered = sorted(contenders, key=lambda each: (costs[each.name], each.name))
     lost = {each.name: each.lost for each in contenders}
@@ -82,18 +82,24 @@ def _standing(
 def welch(one: Sequence[float], other: Sequence[float]) -> float:
     """The two-sided p of Welch's t test that two means are equal, by Welch and Satterthwaite's degrees of freedom.
 
-    1 where a side has fewer than two values, which tells nothing. Where neither side varies: 1 for equal means, else 0.
+    1 where a side has fewer than two values, which tells nothing, and where a variance is more than a float64 holds. Where neither
+    side varies: 1 for equal means, else 0.
     """
     if min(len(one), len(other)) < 2:
         return 1.0
     from scipy.special import stdtr
 
-    shares = [statistics.variance(side) / len(side) for side in (one, other)]  # N - 1, each of its mean
-    gap = abs(statistics.fmean(one) - statistics.fmean(other))
-    if sum(shares) == 0:
+    try:
+        shares = [statistics.variance(side) / len(side) for side in (one, other)]  # N - 1, each of its mean
+    except OverflowError:
+        return 1.0
+    gap, total = abs(statistics.mean(one) - statistics.mean(other)), sum(shares)
+    if total == 0:
         return 1.0 if gap == 0 else 0.0
-    freedom = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))
-    return float(2 * stdtr(freedom, -gap / math.sqrt(sum(shares))))
+    if not math.isfinite(total):
+        return 1.0
+    freedom = 1 / sum((share / total) ** 2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))
+    return float(2 * stdtr(freedom, -gap / math.sqrt(total)))
 
 
 def adjusted(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:

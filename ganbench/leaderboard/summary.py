@@ -5,7 +5,6 @@ Rows whose primary scores were measured under different protocols never share a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -26,6 +25,7 @@ from ganbench.leaderboard.grouping import (
     specification_hash,
 )
 from ganbench.leaderboard.interval import finite, mean, spread
+from ganbench.leaderboard.rank import Contender, standings
 from ganbench.record import DatasetFacts, Plain, Protocol, Record, Score, VariantFacts
 
 CONTROLS = ("real", "memorizer", "noise")  # the order in which controls stand
@@ -72,7 +72,8 @@ class Cell:
 class Row:
     """One variant under one specification: `cells` in the order of the table's columns, and the records of all its seeds.
 
-    `rank` counts from 1, equal means share one, and a control or a row without the primary score has none.
+    `rank` counts from 1, equal means share one, and a control or a row without the primary score has none. `best_rank` and
+    `worst_rank` bound the ranks that it could hold, and `like_best` says that it is not told apart from the first: see `rank.py`.
     """
 
     name: str
@@ -82,6 +83,9 @@ class Row:
     cells: tuple[Cell, ...]
     records: tuple[Record, ...]
     rank: int | None = None
+    best_rank: int | None = None
+    worst_rank: int | None = None
+    like_best: bool = False
 
     @property
     def control(self) -> bool:
@@ -236,16 +240,22 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 
 
 def _ranked(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
-    """Best primary mean first, equal ones by name, rows without one last."""
-    sign = -1 if columns and columns[0].better == "higher" else 1
+    """Best first by the primary score, rows without one last, in the order of `rank.standings`."""
+    if not columns:
+        return sorted(rows, key=lambda row: row.name)
+    by_name = {row.name: row for row in rows}
+    ranked = []
+    for place in standings([_contender(row, columns[0]) for row in rows], columns[0].better):
+        row = by_name[place.name]
+        if place.rank is not None:
+            row = replace(row, rank=place.rank, best_rank=place.best_rank, worst_rank=place.worst_rank, like_best=place.like_best)
+        ranked.append(row)
+    return ranked
 
-    def worth(row: Row) -> float:
-        mean = row.cells[0].mean if row.cells else None
-        return math.inf if mean is None else sign * mean
 
-    worths = sorted(map(worth, rows))
-    ordered = sorted(rows, key=lambda row: (worth(row), row.name))
-    return [replace(row, rank=1 + worths.index(worth(row)) if worth(row) < math.inf else None) for row in ordered]
+def _contender(row: Row, column: Column) -> Contender:
+    scores = [score for record in row.records if (score := score_under(record, column))]
+    return Contender(row.name, tuple(score.value for score in scores), lost=row.count("diverged") + row.count("failed"))
 
 
 def _control_order(row: Row) -> tuple[int, str]:
@@ -257,7 +267,10 @@ def _notes(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[str, ...]:
     """What a reader must know before comparing rows."""
     notes = []
     if any(row.count("diverged") or row.count("failed") for row in rows):
-        notes.append("Means are over the seeds that ended well; seeds that diverged or failed are counted beside them.")
+        notes.append(
+            "Means are over the seeds that ended well; seeds that diverged or failed are counted beside them, and rank as the "
+            "worst value of the table."
+        )
     labels = [column.label for column in columns]
     if len(set(labels)) < len(labels):
         notes.append("Columns of one name were measured under different protocols and are not comparable.")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STEPS = 5  # section 3.1 compares 0, 1, 5 and 10
-INNER_LR = 0.01  # the paper gives none for plain descent; at 0.1 the toy discriminator overshoots
+TINY = 1e-12  # under the root, for a slope of 0
+INNER_STEP = 1e-3  # the root mean square of what a tensor's first inner step changes, as Adam's at the recipes' step sizes
 
 
 def look_ahead(D: BoundNetwork, batch: Batch) -> BoundNetwork:
@@ -38,9 +39,12 @@ def look_ahead(D: BoundNetwork, batch: Batch) -> BoundNetwork:
         logits = D.at(parameters)(both)  # (2 B,)
         return losses.minimax_d(logits[:count], logits[count:])
 
+    rates: dict[str, Tensor] = {}
     for _ in range(STEPS):
         slopes = torch.func.grad(inner)(parameters)
-        parameters = {key: value - INNER_LR * slopes[key] for key, value in parameters.items()}
+        if not rates:
+            rates = {key: INNER_STEP / (slope.detach().square().mean() + TINY).sqrt() for key, slope in slopes.items()}
+        parameters = {key: value - rates[key] * slopes[key] for key, value in parameters.items()}
     return D.at(parameters)
 
 
