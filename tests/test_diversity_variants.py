@@ -9,7 +9,7 @@ from torch import nn
 from ganbench import registry
 from ganbench.bound import BoundNetwork
 from ganbench.nets.minibatch import MinibatchDiscrimination, MinibatchStddev
-from ganbench.variant import Batch, Space
+from ganbench.variant import Batch, Networks, Space
 from ganbench.variants import instance_noise, unrolled
 
 
@@ -84,6 +84,19 @@ def test_the_unrolled_objective_differentiates_through_the_steps() -> None:
     assert slope == pytest.approx(difference, rel=1e-7)  # the difference is off by step^2 and by rounding over step, 1e-10 each
     weight = unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=at)).parameters["0.weight"].item()
     assert abs(slope - weight) > 0.01  # without the steps' own derivative it would be the weight
+
+
+def test_the_unrolled_generator_maximises_the_loss_of_the_discriminator_to_come() -> None:
+    # D(x) = w x from w = 0, real 1, fake -1: after five steps of 0.01, w as above, and D's loss is 2 softplus(-w).
+    network = nn.Sequential(nn.Linear(1, 1, bias=False).double(), nn.Flatten(0))
+    one = torch.ones(1, 1, dtype=torch.float64)
+    D = BoundNetwork(network, {"0.weight": 0 * one}, {})
+    loss, watched = unrolled.g_objective(Networks({"generator": lambda z: -z, "discriminator": D}), Batch(one, one))
+    w = 0.0
+    for _ in range(5):
+        w += 0.01 * 2 / (1 + math.exp(w))
+    assert loss.item() == pytest.approx(-2 * math.log1p(math.exp(-w)), rel=1e-12)
+    assert {name: value.item() for name, value in watched.items()} == pytest.approx({"d_real_ahead": w, "d_fake_ahead": -w})
 
 
 @pytest.mark.parametrize("pack", [2, 3, 4])
