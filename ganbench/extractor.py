@@ -211,8 +211,8 @@ class Extractor:
 
     `load(how)` raises MissingDataError with one sentence that says where the weights come from where they are not at hand, and
     InvalidInputError for a weights file that holds other things. `feature_count` is F, per channel where each channel is extracted
-    by itself. `logits` says what class logits it gives: none, one set an image, or one set a channel (which for grey images is one
-    an image).
+    by itself. `logits` says what class logits it gives, of `classes` classes: none, one set an image, or one set a channel (which
+    for grey images is one an image).
     """
 
     name: str
@@ -221,3 +221,4 @@ class Extractor:
     feature_count: int | None
     load: Callable[[Loading], LoadedExtractor]
     logits: Literal["none", "image", "channel"] = "none"
+    classes: int | None = None

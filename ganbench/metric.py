@@ -89,7 +89,7 @@ class Metric:
     `conventions` are the plain values that change the number (splits, subset size, ddof): they stand in the protocol.
     `field_name` is the field's name for it in the features of the extractor `home` ("fid" in Inception's, "precision" in VGG's); in
     another network's features the score carries that network's name (`fd-digits-cnn`). None: the metric's name says all, for it
-    reads no features.
+    reads no features. `least` and `most` bound what any samples can score; None: nothing does.
     """
 
     name: str
@@ -101,6 +101,8 @@ class Metric:
     conventions: dict[str, str | int | float] = field(default_factory=dict)
     field_name: str | None = None
     home: str = "inception-v3-compat"
+    least: float | None = None
+    most: float | None = None
 
     def label(self, extractor: str) -> str:
         """The name of the score in features of `extractor`."""

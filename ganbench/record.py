@@ -191,7 +191,12 @@ def load_record(path: Path) -> Record:
 
 
 def load_records(paths: list[Path]) -> list[Record]:
-    """Read every record among files and folders (searched for *.json), sorted by path; a file named twice counts once.
+    """Read every record among files and folders: those of `record_files`, in its order. Raises as it does, and as `load_record`."""
+    return [load_record(path) for path in record_files(paths)]
+
+
+def record_files(paths: list[Path]) -> list[Path]:
+    """The record files among files and folders (searched for *.json), sorted by path; a file named twice stands once.
 
     A folder may hold other JSON files: inside a folder, only files below a folder called `records` are read where there is one.
     Raises MissingDataError when there is none at all.
@@ -205,4 +210,4 @@ def load_records(paths: list[Path]) -> list[Record]:
             found[path.resolve()] = None
     if not found:
         raise MissingDataError(f"There are no records in {', '.join(map(str, paths))}; run a suite first, or name another folder.")
-    return [load_record(path) for path in found]
+    return list(found)

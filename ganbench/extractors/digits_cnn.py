@@ -46,6 +46,7 @@ EXTRACTOR = Extractor(
     feature_count=32,
     load=load,
     logits="channel",
+    classes=10,
 )
 
 

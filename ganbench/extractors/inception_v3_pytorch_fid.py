@@ -59,4 +59,5 @@ EXTRACTOR = Extractor(
     feature_count=2048,
     load=load,
     logits="image",
+    classes=1008,
 )

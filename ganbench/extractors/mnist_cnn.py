@@ -47,6 +47,7 @@ EXTRACTOR = Extractor(
     feature_count=64,
     load=load,
     logits="channel",
+    classes=10,
 )
 
 

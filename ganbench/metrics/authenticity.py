@@ -31,4 +31,6 @@ METRIC = Metric(
     compute=compute,
     conventions={"authentic": "d(sample, nearest training point) > d(that point, nearest other training point)"},
     field_name="authenticity",
+    least=0.0,
+    most=1.0,
 )

@@ -71,4 +71,6 @@ METRIC = Metric(
         "tolerance": TOLERANCE,
     },
     field_name="cas",
+    least=0.0,
+    most=100.0,
 )

@@ -38,4 +38,5 @@ METRIC = Metric(
     compute=compute,
     conventions={"covariance": "N - 1", "precision": "float64"},
     field_name="fid",
+    least=0.0,
 )

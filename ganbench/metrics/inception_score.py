@@ -49,4 +49,5 @@ METRIC = Metric(
     compute=compute,
     conventions={"splits": SPLITS, "shuffle_seed": SEED},
     field_name="is",
+    least=1.0,
 )

@@ -67,4 +67,5 @@ METRIC = Metric(
     compute=compute,
     conventions={"covariance": "N - 1", "precision": "float64", "mean": "every class the same"},
     field_name="intra-fid",
+    least=0.0,
 )

@@ -49,4 +49,5 @@ METRIC = Metric(
     compute=compute,
     conventions={"directions": DIRECTIONS, "scale": "3 d", "unequal_sides": "the larger is cut at random", "seed": SEED},
     field_name="mind",
+    least=0.0,
 )

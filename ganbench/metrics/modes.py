@@ -101,6 +101,7 @@ MODES = Metric(
     paper="Srivastava et al. 2017, arXiv:1705.07761, section 5; Lin et al. 2018, arXiv:1712.04086, section 4",
     compute=covered,
     conventions={"high_quality_sigmas": HIGH_QUALITY_SIGMAS},
+    least=0.0,
 )
 HIGH_QUALITY = Metric(
     name="high-quality",
@@ -110,6 +111,8 @@ HIGH_QUALITY = Metric(
     paper="Srivastava et al. 2017, arXiv:1705.07761, section 5; Lin et al. 2018, arXiv:1712.04086, section 4",
     compute=high_quality,
     conventions={"high_quality_sigmas": HIGH_QUALITY_SIGMAS, "unit": "percent"},
+    least=0.0,
+    most=100.0,
 )
 REVERSE_KL = Metric(
     name="reverse-kl",
@@ -119,4 +122,5 @@ REVERSE_KL = Metric(
     paper="Srivastava et al. 2017, arXiv:1705.07761, section 5; Lin et al. 2018, arXiv:1712.04086, section 4",
     compute=reverse_kl,
     conventions={"high_quality_sigmas": HIGH_QUALITY_SIGMAS, "against": "uniform", "without_high_quality_samples": "log(modes)"},
+    least=0.0,
 )

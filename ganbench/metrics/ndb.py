@@ -81,6 +81,8 @@ NDB = Metric(
     compute=compute,
     conventions=CONVENTIONS | {"test": "two-proportion z, pooled, two-sided", "level": LEVEL, "unit": "share of bins"},
     field_name="ndb",
+    least=0.0,
+    most=1.0,
 )
 NDB_JS = Metric(
     name="ndb-js",
@@ -91,4 +93,6 @@ NDB_JS = Metric(
     compute=compute_divergence,
     conventions=CONVENTIONS | {"logarithm": "natural"},
     field_name="ndb-js",
+    least=0.0,
+    most=math.log(2),
 )

@@ -50,4 +50,5 @@ METRIC = Metric(
     conventions={"kept_percentiles": "1 to 99, the data points outward"},
     field_name="ppl",
     home="lpips-vgg16",
+    least=0.0,
 )

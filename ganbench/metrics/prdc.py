@@ -52,6 +52,8 @@ PRECISION = Metric(
     conventions=CONVENTIONS,
     field_name="prdc-precision",
     home="vgg16",
+    least=0.0,
+    most=1.0,
 )
 RECALL = Metric(
     name="prdc-recall",
@@ -63,6 +65,8 @@ RECALL = Metric(
     conventions=CONVENTIONS,
     field_name="prdc-recall",
     home="vgg16",
+    least=0.0,
+    most=1.0,
 )
 DENSITY = Metric(
     name="density",
@@ -74,6 +78,7 @@ DENSITY = Metric(
     conventions=CONVENTIONS,
     field_name="density",
     home="vgg16",
+    least=0.0,
 )
 COVERAGE = Metric(
     name="coverage",
@@ -85,4 +90,6 @@ COVERAGE = Metric(
     conventions=CONVENTIONS,
     field_name="coverage",
     home="vgg16",
+    least=0.0,
+    most=1.0,
 )

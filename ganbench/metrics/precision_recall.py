@@ -32,6 +32,8 @@ PRECISION = Metric(
     conventions=CONVENTIONS,
     field_name="precision",
     home="vgg16",
+    least=0.0,
+    most=1.0,
 )
 RECALL = Metric(
     name="recall",
@@ -43,4 +45,6 @@ RECALL = Metric(
     conventions=CONVENTIONS,
     field_name="recall",
     home="vgg16",
+    least=0.0,
+    most=1.0,
 )

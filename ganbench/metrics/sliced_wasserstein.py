@@ -43,4 +43,5 @@ METRIC = Metric(
     compute=compute,
     conventions={"order": 2, "directions": DIRECTIONS, "unequal_sides": "exact quantile functions", "seed": SEED},
     field_name="sliced-wasserstein",
+    least=0.0,
 )

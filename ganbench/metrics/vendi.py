@@ -54,4 +54,5 @@ METRIC = Metric(
     compute=compute,
     conventions={"kernel": "cosine", "order": 1, "logarithm": "natural"},
     field_name="vendi",
+    least=1.0,
 )

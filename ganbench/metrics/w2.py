@@ -51,4 +51,5 @@ METRIC = Metric(
     conventions={"max_rows": MAX_ROWS, "subsets": SUBSETS, "seed": SEED},
     field_name="w2",
     home="points",
+    least=0.0,
 )

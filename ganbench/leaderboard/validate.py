@@ -1,0 +1,185 @@
+"""Are records what they claim to be? Each check looks at one record, or at one beside its neighbours, and says what is wrong.
+
+It reads files alone: nothing is trained, scored or downloaded. A record that passes may still be invented; `verify` scores its
+checkpoint again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench import registry
+from ganbench.errors import GanbenchError
+from ganbench.files import file_digest
+from ganbench.leaderboard.grouping import dataset_identity, row_identity
+from ganbench.record import Record, Score, load_record
+
+ROUNDING = 1e-9  # a bound may be missed by so much, of its size or of 1
+HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one file, in one sentence that ends with the fix."""
+
+    path: Path
+    sentence: str
+
+
+def validate(paths: Iterable[Path]) -> tuple[int, list[Problem]]:
+    """How many files were read, and every problem found, in the order of the paths."""
+    problems: list[Problem] = []
+    good: list[tuple[Path, Record]] = []
+    count = 0
+    for path in paths:
+        count += 1
+        try:
+            record = load_record(path)
+        except GanbenchError as error:
+            problems.append(Problem(path, str(error)))
+            continue
+        good.append((path, record))
+        problems += [Problem(path, sentence) for sentence in faults(record, path)]
+    return count, problems + list(_twice(good))
+
+
+def faults(record: Record, path: Path | None = None) -> Iterator[str]:
+    """What is wrong with a record by itself and, where its path is known, with where it lies and the checkpoint beside it."""
+    yield from _of_status(record)
+    yield from _of_steps(record)
+    yield from _of_timing(record)
+    yield from _of_hashes(record)
+    yield from _of_protocol(record)
+    for label, score in record.scores.items():
+        yield from _of_score(record, label, score)
+    if path is not None:
+        yield from _of_place(record, path)
+        yield from _of_checkpoint(record, path)
+
+
+def _of_status(record: Record) -> Iterator[str]:
+    if record.status == "ok" and not record.scores:
+        yield "Its status is ok and it has no score; run its job again."
+    if record.status != "ok" and record.scores:
+        yield f"Its status is {record.status} and it has scores; a run that did not end well has none."
+    if record.status != "ok" and not record.message:
+        yield f"Its status is {record.status} and no message says why; run its job again."
+
+
+def _of_steps(record: Record) -> Iterator[str]:
+    planned = record.specification.get("steps")
+    if not isinstance(planned, int) or record.variant.control:
+        return
+    if record.steps_done > planned:
+        yield f"It took {record.steps_done} steps where its specification has {planned}; run its job again."
+    if record.status == "ok" and record.steps_done < planned:
+        yield f"Its status is ok after {record.steps_done} of {planned} steps; run its job again."
+
+
+def _of_timing(record: Record) -> Iterator[str]:
+    timing = record.timing
+    if not record.variant.control and record.status == "ok" and timing.train_seconds <= 0:
+        yield f"It was trained in {timing.train_seconds:g} seconds, which nothing is; run its job again."
+    if timing.train_seconds < 0 or timing.stacked_seeds < 1:
+        yield f"Its timing has {timing.train_seconds:g} seconds of {timing.stacked_seeds} stacked seeds; run its job again."
+    for name, seconds in (("sample_seconds", timing.sample_seconds), ("score_seconds", timing.score_seconds)):
+        if seconds is not None and seconds < 0:
+            yield f"Its {name} is {seconds:g}, below 0; run its job again."
+
+
+def _of_hashes(record: Record) -> Iterator[str]:
+    hashes = {
+        "dataset.train_hash": record.dataset.train_hash,
+        "dataset.test_hash": record.dataset.test_hash,
+        "variant.source_hash": record.variant.source_hash,
+        "checkpoint_hash": record.checkpoint_hash,
+    }
+    if record.protocol is not None:
+        hashes |= {"protocol.reference.hash": record.protocol.reference.hash, "protocol.samples.hash": record.protocol.samples.hash}
+    for name, value in hashes.items():
+        if value is not None and not HASH.fullmatch(value):
+            yield f"Its {name} is {value[:80]!r}, which is no sha256 of 64 hex digits; run its job again."
+    if record.status == "ok" and not record.variant.control and record.checkpoint_hash is None:
+        yield "It names no checkpoint by its hash, so that nobody can check it; run its job again."
+
+
+def _of_protocol(record: Record) -> Iterator[str]:
+    protocol, facts = record.protocol, record.dataset
+    if protocol is None:
+        if record.scores:
+            yield "It has scores and no protocol; score its checkpoint again."
+        return
+    if protocol.dataset != facts.name:
+        yield f"Its protocol is of {protocol.dataset} and its data set is {facts.name}; score its checkpoint again."
+    own = {f"{facts.name}:train": (facts.train_hash, facts.train_count), f"{facts.name}:test": (facts.test_hash, facts.test_count)}
+    reference = protocol.reference
+    if reference.source in own and reference.hash is not None and (reference.hash, reference.count) != own[reference.source]:
+        yield f"Its reference {reference.source} has another hash or count than its data set; score its checkpoint again."
+    wanted = record.specification.get("samples")
+    if isinstance(wanted, int) and protocol.samples.count != wanted:
+        yield f"It was scored on {protocol.samples.count} samples where its specification has {wanted}; score its checkpoint again."
+
+
+def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
+    described = record.protocol.metrics.get(label) if record.protocol else None
+    if described is None:
+        yield f"It has a score {label!r} that its protocol does not describe; score its checkpoint again."
+        return
+    known = registry.entries("metrics").get(str(described.get("name")))
+    if known is None:
+        return  # a metric of somebody's own: nothing is known of its range
+    metric = known.load()
+    if score.better != metric.better:
+        yield f"Its {label} says that {score.better} is better, and for {metric.name} {metric.better} is; run its job again."
+    most = metric.most if metric.name != "is" else _classes(record, label)
+    if metric.least is not None and score.value < metric.least - ROUNDING * max(1.0, abs(metric.least)):
+        yield f"Its {label} is {score.value:g}, and no samples score below {metric.least:g}; run its job again."
+    if most is not None and score.value > most + ROUNDING * max(1.0, abs(most)):
+        yield f"Its {label} is {score.value:g}, and no samples score above {most:g}; run its job again."
+    if score.error is not None and score.error < 0:
+        yield f"The error of its {label} is {score.error:g}, below 0; run its job again."
+
+
+def _classes(record: Record, label: str) -> float | None:
+    """The number of classes of a score's extractor, which an Inception Score cannot pass; None where it is not known."""
+    assert record.protocol is not None  # it describes the score
+    extractor = registry.entries("extractors").get(str(record.protocol.extractor_of(label).get("name")))
+    return None if extractor is None else extractor.load().classes
+
+
+def _of_place(record: Record, path: Path) -> Iterator[str]:
+    if (named := re.fullmatch(r"seed-(\d+)\.json", path.name)) and int(named[1]) != record.seed:
+        yield f"Its file is called {path.name} and it is of seed {record.seed}; call it seed-{record.seed}.json."
+    folders = path.resolve().parts[-4:-1]  # records, data set, variant
+    if len(folders) == 3 and folders[0] == "records" and folders[2] != record.variant.name:
+        yield f"It lies in the folder {folders[2]} and is of {record.variant.name}; move it to {record.variant.name}."
+
+
+def _of_checkpoint(record: Record, path: Path) -> Iterator[str]:
+    """The checkpoint's hash, where the checkpoint is kept beside the folder of records."""
+    name = record.files.get("checkpoint")
+    root = next((folder.parent for folder in path.resolve().parents if folder.name == "records"), None)
+    if name is None or root is None:
+        return
+    checkpoint = (root / name).resolve()
+    if not checkpoint.is_relative_to(root):
+        yield f"It names a checkpoint outside its own folder, {name[:80]!r}; run its job again."
+    elif checkpoint.is_file() and file_digest(checkpoint) != record.checkpoint_hash:
+        yield f"The checkpoint {name} is not the one whose hash it states; run its job again."
+
+
+def _twice(records: Sequence[tuple[Path, Record]]) -> Iterator[Problem]:
+    first: dict[tuple[str, str, int], Path] = {}
+    for path, record in records:
+        try:
+            run = dataset_identity(record), row_identity(record), record.seed
+        except GanbenchError as error:
+            yield Problem(path, str(error))
+            continue
+        if run in first:
+            yield Problem(path, f"It is the same run as {first[run]}; leave one of them out.")
+        else:
+            first[run] = path

@@ -1,0 +1,138 @@
+"""`validate`: every kind of broken record is refused with its reason, and every committed one passes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_records import FIXTURES, made_record
+from typer.testing import CliRunner
+
+from ganbench.cli.app import app
+from ganbench.files import file_digest
+from ganbench.leaderboard.validate import faults, validate
+from ganbench.record import record_files
+
+RESULTS = Path(__file__).parent.parent / "results"
+SUITES = sorted(path.parent for path in RESULTS.glob("*/records"))
+
+
+def plain() -> dict[str, Any]:
+    """A sound record as JSON: three scores of ganbench's own metrics in features of its own extractor."""
+    record = made_record(scores={"fd-digits-cnn": 1.5, "is-digits-cnn": 3.0, "modes": 8.0}, specification={"samples": 1000})
+    whole: dict[str, Any] = json.loads(record.to_json())
+    whole["protocol"]["extractor"]["name"] = "digits-cnn"
+    for label, name in (("fd-digits-cnn", "fd"), ("is-digits-cnn", "is"), ("modes", "modes")):
+        whole["protocol"]["metrics"][label] = {"name": name, "version": 1}
+        whole["scores"][label]["better"] = "lower" if name == "fd" else "higher"
+    whole["protocol"]["reference"] |= {"hash": whole["dataset"]["test_hash"]}
+    return whole
+
+
+def set_at(path: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        *folders, last = path.split("/")
+        for folder in folders:
+            record = record[folder]
+        record[last] = value
+
+    return change
+
+
+BROKEN = {
+    "newer schema": (set_at("schema", 99), "schema 99, newer than"),
+    "unknown field": (set_at("colour", "blue"), "colour: Extra inputs"),
+    "FID below 0": (set_at("scores/fd-digits-cnn/value", -0.5), "fd-digits-cnn is -0.5, and no samples score below 0"),
+    "IS below 1": (set_at("scores/is-digits-cnn/value", 0.5), "no samples score below 1"),
+    "IS above the classes": (set_at("scores/is-digits-cnn/value", 10.5), "no samples score above 10"),
+    "no seconds": (set_at("timing/train_seconds", 0), "trained in 0 seconds"),
+    "seconds below 0": (set_at("timing/sample_seconds", -1.0), "sample_seconds is -1"),
+    "score without protocol": (set_at("protocol/metrics", {}), "its protocol does not describe"),
+    "ok without scores": (set_at("scores", {}), "status is ok and it has no score"),
+    "diverged with scores": (set_at("status", "diverged"), "diverged and it has scores"),
+    "too few steps": (set_at("steps_done", 10), "ok after 10 of 400 steps"),
+    "too many steps": (set_at("steps_done", 500), "500 steps where its specification has 400"),
+    "no hash": (set_at("checkpoint_hash", "12ab"), "no sha256"),
+    "other data": (set_at("protocol/reference/count", 3), "another hash or count"),
+    "other data set": (set_at("protocol/dataset", "ring-8"), "protocol is of ring-8"),
+    "other samples": (set_at("protocol/samples/count", 999), "999 samples where its specification has 1000"),
+    "wrong direction": (set_at("scores/modes/better", "lower"), "lower is better, and for modes higher is"),
+    "error below 0": (set_at("scores/modes/error", -1.0), "error of its modes is -1"),
+    "other seed": (set_at("seed", 5), "it is of seed 5"),
+    "other variant": (set_at("variant/name", "dcgan"), "lies in the folder wgan-gp and is of dcgan"),
+    "checkpoint outside": (set_at("files/checkpoint", "../../x.safetensors"), "outside its own folder"),
+}
+
+
+def saved(folder: Path, record: dict[str, Any]) -> Path:
+    path = folder / "records" / "mnist" / "wgan-gp" / "seed-0.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_a_sound_record_has_no_fault(tmp_path: Path) -> None:
+    assert validate([saved(tmp_path, plain())]) == (1, [])
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_record_is_refused_with_its_reason(kind: str, tmp_path: Path) -> None:
+    change, reason = BROKEN[kind]
+    record = plain()
+    change(record)
+    _, problems = validate([saved(tmp_path, record)])
+    assert any(reason in problem.sentence for problem in problems), problems
+    assert all(problem.sentence.endswith(".") or kind == "unknown field" for problem in problems)
+
+
+def test_a_record_cut_short_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, plain())
+    path.write_text(path.read_text()[:100])
+    _, (problem,) = validate([path])
+    assert "is not a record" in problem.sentence
+
+
+def test_the_same_run_twice_is_refused(tmp_path: Path) -> None:
+    one, other = saved(tmp_path / "a", plain()), saved(tmp_path / "b", plain())
+    count, (problem,) = validate([one, other])
+    assert count == 2
+    assert problem.path == other
+    assert f"same run as {one}" in problem.sentence
+
+
+def test_a_changed_checkpoint_is_named(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints" / "seed-0.safetensors"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"weights")
+    record = plain() | {"files": {"checkpoint": "checkpoints/seed-0.safetensors"}, "checkpoint_hash": file_digest(checkpoint)}
+    path = saved(tmp_path, record)
+    assert validate([path]) == (1, [])
+    checkpoint.write_bytes(b"weightS")
+    _, (problem,) = validate([path])
+    assert "checkpoints/seed-0.safetensors is not the one whose hash it states" in problem.sentence
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_every_committed_record_is_valid(suite: Path) -> None:
+    count, problems = validate(record_files([suite]))
+    assert count > 0
+    assert problems == []
+
+
+def test_fixtures_of_schema_1_have_no_fault_of_their_own() -> None:
+    for path in record_files([FIXTURES]):
+        assert validate([path])[0] == 1
+    assert list(faults(made_record())) == []
+
+
+def test_the_command(tmp_path: Path) -> None:
+    path = saved(tmp_path, plain())
+    good = CliRunner().invoke(app, ["validate", str(tmp_path)])
+    assert (good.exit_code, good.stdout) == (0, "1 record is valid.\n")
+    path.write_text(json.dumps(plain() | {"steps_done": 10}))
+    bad = CliRunner().invoke(app, ["validate", str(tmp_path), "--json"])
+    assert bad.exit_code == 4
+    document = json.loads(bad.stdout)
+    assert (document["records"], document["valid"]) == (1, False)
+    assert "10 of 400 steps" in document["problems"][0]["problem"]
