@@ -28,8 +28,8 @@ def batch(real, fake=None, **fields):
 @pytest.mark.parametrize(
     ("shape", "expected"),
     # The energy of (a, a) under `halves` is a^2 / 4: 1/4 and 1 of real samples 1 and 2, so 5/8; 9/4 and 1/16 of fakes 3 and 1/2.
-    # Points, m = 1: the hinge is 0 and 15/16, so 15/32. Images, m = 1/2: it is 0 and 7/16, so 7/32.
-    [((2,), 5 / 8 + 15 / 32), ((1, 8, 8), 5 / 8 + 7 / 32)],
+    # Points, m = 1: the hinge is 0 and 15/16, so 15/32. Images, m = 1/5: it is 0 and 11/80, so 11/160.
+    [((2,), 5 / 8 + 15 / 32), ((1, 8, 8), 5 / 8 + 11 / 160)],
 )
 def test_ebgan_by_hand(shape, expected):
     def filled(*values):

@@ -1,4 +1,4 @@
-"""`ganbench validate`."""
+"""`ganbench validate` and `ganbench compare`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ganbench.cli.console import err, print_json
-from ganbench.errors import InvalidInputError
+from ganbench.errors import InvalidInputError, UsageError
 
 
 def validate(
@@ -31,3 +31,28 @@ def validate(
         raise typer.Exit(InvalidInputError.exit_code)
     if not as_json:
         typer.echo(f"{count} {'record is' if count == 1 else 'records are'} valid.")
+
+
+def compare(
+    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    published: Annotated[Path, typer.Option(help="A TOML file of published tables, such as baselines/published.toml.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Set records beside the published numbers that their suite aims at, with the difference in standard errors."""
+    from ganbench.leaderboard.published import compare as beside
+    from ganbench.leaderboard.published import load_published, plain, render, within
+    from ganbench.record import load_records
+
+    tables = load_published(published)
+    found = beside(load_records(records), tables)
+    if not found:
+        suites = ", ".join(sorted({suite for table in tables for suite in table.suites})) or "none"
+        raise UsageError(
+            f"None of the records is of a suite that a published table in {published} names ({suites}); run one first."
+        )
+    close, known = within(found, 2)
+    if as_json:
+        print_json({"comparisons": [plain(each) for each in found], "within_2_standard_errors": close, "comparable": known})
+        return
+    typer.echo(render(found))
+    typer.echo(f"\n{close} of {known} differences are at most 2 joint standard errors.")

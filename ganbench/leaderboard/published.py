@@ -1,0 +1,170 @@
+"""Scores as their sources print them, beside ours: never a row of a table, compared only where a suite aims at the source's own.
+
+A file of published tables is TOML: `[[table]]` with source, place, dataset, protocol, the `suites` of ganbench that aim at it,
+`ours` (the published row's name to our variant's), and `scores`.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from ganbench.errors import InvalidInputError, MissingDataError
+from ganbench.leaderboard.grouping import group
+from ganbench.leaderboard.interval import mean, spread
+from ganbench.record import Model, Record
+
+STANDARD_ERROR = "standard error"
+
+
+class PublishedScore(Model):
+    """One printed number; `error_kind` says what its ± is, and is never guessed."""
+
+    variant: str
+    score: str
+    value: float
+    error: float | None = Field(default=None, ge=0)
+    error_kind: str | None = None
+
+
+class PublishedTable(Model):
+    """One printed table, under one protocol."""
+
+    source: str
+    place: str
+    dataset: str
+    protocol: str
+    suites: list[str] = Field(default_factory=list)
+    ours: dict[str, str] = Field(default_factory=dict)
+    scores: list[PublishedScore]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One published number beside the mean of our seeds.
+
+    `our_error` is the standard error of our mean, std / sqrt(seeds) with ddof 1; None for one seed. `difference_in_errors` is
+    (ours - published) over the root of both squared standard errors; None where one of them is not known, and where neither varies.
+    `lost` counts our seeds that diverged or failed, which the mean leaves out.
+    """
+
+    table: PublishedTable
+    published: PublishedScore
+    variant: str
+    our_mean: float
+    our_error: float | None
+    seeds: int
+    lost: int
+    difference_in_errors: float | None
+
+
+def load_published(path: Path) -> list[PublishedTable]:
+    """The tables of a file. Raises MissingDataError where there is none, InvalidInputError that names what is wrong in it."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingDataError(
+            f"There is no file {path}; give one of published tables, such as baselines/published.toml."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} is not TOML: {error}; mend it.") from None
+    tables = document.get("table")
+    if not isinstance(tables, list) or not tables:
+        raise InvalidInputError(f"{path} holds no [[table]]; add the published tables to it.")
+    return [_checked(path, number, table) for number, table in enumerate(tables, 1)]
+
+
+def _checked(path: Path, number: int, table: Any) -> PublishedTable:
+    try:
+        return PublishedTable.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidInputError(f"{path}, table {number}: {place}: {first['msg']}; mend it.") from None
+
+
+def compare(records: Iterable[Record], tables: Iterable[PublishedTable]) -> list[Comparison]:
+    """Every published number that some records aim at, in the order of the tables.
+
+    Records count for a table when its `suites` name theirs, on its data set, and their variant is among its `ours`.
+    """
+    known = list(records)
+    found = []
+    for table in tables:
+        aiming = [record for record in known if record.suite in table.suites and record.dataset.name == table.dataset]
+        for published in table.scores:
+            seeds = [record for record in aiming if record.variant.name == table.ours.get(published.variant)]
+            if comparison := _beside(table, published, seeds):
+                found.append(comparison)
+    return found
+
+
+def within(comparisons: Iterable[Comparison], errors: float) -> tuple[int, int]:
+    """How many differences are at most so many joint standard errors, of how many that are known."""
+    sizes = [abs(each.difference_in_errors) for each in comparisons if each.difference_in_errors is not None]
+    return sum(size <= errors for size in sizes), len(sizes)
+
+
+def plain(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain values, for JSON."""
+    facts = asdict(comparison)
+    return {
+        "source": comparison.table.source,
+        "place": comparison.table.place,
+        "dataset": comparison.table.dataset,
+        "protocol": comparison.table.protocol,
+        **{name: value for name, value in facts.items() if name not in ("table", "published")},
+        "published": comparison.published.model_dump(),
+    }
+
+
+def render(comparisons: Iterable[Comparison]) -> str:
+    """A pipe table a published one: our mean and standard error, the published number with its ±, and how far they lie apart."""
+    from tabulate import tabulate
+
+    parts = []
+    for _, members in group(comparisons, lambda each: f"{each.table.source}, {each.table.place}, {each.table.dataset}").items():
+        table = members[0].table
+        rows = [
+            (
+                each.variant,
+                each.published.score,
+                _with_error(each.our_mean, each.our_error),
+                f"{each.seeds}{f' + {each.lost} lost' if each.lost else ''}",
+                f"{each.published.variant}: {_with_error(each.published.value, each.published.error)}",
+                "" if each.difference_in_errors is None else f"{each.difference_in_errors:+.1f}",
+            )
+            for each in members
+        ]
+        head = ("Variant", "Score", "Ours ± standard error", "Seeds", "Published", "Difference / joint standard error")
+        kinds = ", ".join(sorted({each.published.error_kind or "not stated" for each in members}))
+        body = tabulate(rows, headers=head, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", *["right"] * 4))
+        parts.append(
+            f"### {table.dataset}: {table.source}, {table.place}\n\n{body}\n\nPublished under: {table.protocol}; ± is: {kinds}."
+        )
+    return "\n\n".join(parts)
+
+
+def _with_error(value: float, error: float | None) -> str:
+    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
+
+
+def _beside(table: PublishedTable, published: PublishedScore, seeds: list[Record]) -> Comparison | None:
+    values = [r.scores[published.score].value for r in seeds if r.status == "ok" and published.score in r.scores]
+    our_mean = mean(values)
+    if our_mean is None:
+        return None
+    std = spread(values)[0]
+    our_error = None if std is None else std / math.sqrt(len(values))
+    difference = None
+    if our_error is not None and published.error is not None and published.error_kind == STANDARD_ERROR:
+        joint = math.hypot(our_error, published.error)
+        difference = (our_mean - published.value) / joint if joint > 0 else None
+    lost = sum(record.status != "ok" for record in seeds)
+    return Comparison(table, published, seeds[0].variant.name, our_mean, our_error, len(values), lost, difference)
