@@ -1,7 +1,11 @@
-"""`ganbench validate` and `ganbench compare`."""
+"""`ganbench validate`, `ganbench verify` and `ganbench compare`."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +35,43 @@ def validate(
         raise typer.Exit(InvalidInputError.exit_code)
     if not as_json:
         typer.echo(f"{count} {'record is' if count == 1 else 'records are'} valid.")
+
+
+def verify(
+    record: Annotated[Path, typer.Argument(help="A record's file.")],
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train it again from the record alone, and compare.")] = False,
+    data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="File with the extractor's weights.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Score a record's checkpoint again and compare, part by part. Exit code 4 where a part does not hold."""
+    from ganbench.cli.running import device_name
+    from ganbench.dataset import Location
+    from ganbench.harness import verify as verifying
+    from ganbench.harness.plan import Setting
+    from ganbench.record import load_record
+
+    known = load_record(record)
+    location = Location(root=data_root.resolve() if data_root else None)
+    command, file = shlex.join(["ganbench", *sys.argv[1:]]), weights.resolve() if weights else None
+    with tempfile.TemporaryDirectory() as folder:
+        setting = Setting(Path(folder), location, file, device_name(device), command)
+        if retrain:
+            checks = verifying.retrain(known, record, setting, err)
+        else:
+            with err.status("scoring its checkpoint"):
+                checks = verifying.rescore(known, record, setting)
+    held = all(check.passed for check in checks)
+    if as_json:
+        print_json({"verified": held, "retrained": retrain, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            typer.echo(f"{'holds' if check.passed else 'FAILS'}  {check.part}: {check.found}")
+        what = "trained again" if retrain else "its checkpoint scored again"
+        typer.echo(f"{record}: {what}, {'verified' if held else 'not verified'}.")
+    if not held:
+        raise typer.Exit(InvalidInputError.exit_code)
 
 
 def compare(

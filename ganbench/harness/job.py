@@ -46,16 +46,21 @@ def run_job(job: Job, setting: Setting, threads: int, parent: int | None = None)
         _run(job, setting, report, still_wanted)
 
 
-def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> None:
-    report.say("loading", steps=job.steps)
+def prepare_run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> Run:
+    """The job with its data, extractor, metrics and the features of what it is scored against. Raises what is wrong with them."""
     dataset = cached_dataset(job.dataset, setting.location)
     extractor = cached_extractor(job.extractor, setting.weights, setting.device)
     metrics = job_metrics(job, dataset)
     reference, held_out = real_side(dataset, dataset.train, extractor, setting.out / "cache"), None
     if any("held-out" in metric.needs for metric in metrics):
         held_out = real_side(dataset, dataset.test, extractor, setting.out / "cache")
-    run = Run(job, setting, dataset, extractor, metrics, reference, held_out, report, still_wanted)
-    picture = picture_reference(dataset, job.place(setting.out, "samples").parent)
+    return Run(job, setting, dataset, extractor, metrics, reference, held_out, report, still_wanted)
+
+
+def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> None:
+    report.say("loading", steps=job.steps)
+    run = prepare_run(job, setting, report, still_wanted)
+    picture = picture_reference(run.dataset, job.place(setting.out, "samples").parent)
     for seed in job.seeds:
         run.keep(seed, "reference", picture)
     variant = find("variants", job.variant).load()

@@ -1,0 +1,120 @@
+"""`verify` on records of a real run: they hold, and each changed part is named."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ganbench.cli.app import app
+
+SEEDS = 3
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three stacked seeds of a variant on points after ten steps, and a control; made in this process."""
+    out = tmp_path_factory.mktemp("verify") / "run"
+    arguments = ["--variants", "nsgan,noise", "--seeds", str(SEEDS), "--steps", "10", "--samples", "300", "--workers", "0"]
+    result = CliRunner().invoke(app, ["run", "ring-8", *arguments, "--device", "cpu", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+def record_of(run: Path, seed: int = 1, variant: str = "nsgan") -> Path:
+    return run / "records" / "ring-8" / variant / f"seed-{seed}.json"
+
+
+def verified(path: Path, *options: str) -> tuple[Any, dict[str, Any]]:
+    result = CliRunner().invoke(app, ["verify", str(path), "--device", "cpu", "--json", *options])
+    return result, json.loads(result.stdout) if result.exit_code in (0, 4) and result.stdout else {}
+
+
+def failed(document: dict[str, Any]) -> list[str]:
+    return [check["part"] for check in document["checks"] if not check["passed"]]
+
+
+def edit(path: Path, place: str, value: object) -> None:
+    whole = json.loads(path.read_text())
+    *folders, last = place.split("/")
+    at = whole
+    for folder in folders:
+        at = at[folder]
+    at[last] = value
+    path.write_text(json.dumps(whole))
+
+
+@pytest.mark.parametrize("variant", ["nsgan", "noise"])
+def test_a_record_of_this_machine_holds_to_the_bit(run: Path, variant: str) -> None:
+    result, document = verified(record_of(run, variant=variant))
+    assert result.exit_code == 0
+    assert document["verified"]
+    found = {check["part"]: check["found"] for check in document["checks"]}
+    assert found["samples"] == "equal to the bit"
+    assert {"fd-points", "modes", "data set ring-8:train"} <= found.keys()
+    assert ("checkpoint" in found) == (variant == "nsgan")
+
+
+def test_one_flipped_byte_in_the_checkpoint_is_named(run: Path) -> None:
+    checkpoint = run / "checkpoints" / "ring-8" / "nsgan" / "seed-1.safetensors"
+    content = bytearray(checkpoint.read_bytes())
+    content[-1] ^= 1
+    checkpoint.write_bytes(content)
+    result, document = verified(record_of(run))
+    assert result.exit_code == 4
+    assert failed(document) == ["checkpoint"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "part"),
+    [
+        ("scores/fd-points/value", 0.123, "fd-points"),
+        ("dataset/train_hash", "0" * 64, "data set ring-8:train"),
+        ("protocol/extractor/version", 2, "extractor points"),
+    ],
+)
+def test_an_edited_part_is_named(run: Path, place: str, value: object, part: str) -> None:
+    path = record_of(run)
+    edit(path, place, value)
+    result, document = verified(path)
+    assert result.exit_code == 4
+    assert part in failed(document)
+
+
+def test_a_record_without_its_checkpoint_says_so(run: Path) -> None:
+    shutil.rmtree(run / "checkpoints")
+    result = CliRunner().invoke(app, ["verify", str(record_of(run))])
+    assert result.exit_code != 0
+    assert "is not kept" in str(result.exception)
+
+
+def test_training_again_gives_the_same_bits(run: Path) -> None:
+    result, document = verified(record_of(run), "--retrain")
+    assert result.exit_code == 0, result.output
+    assert {check["part"]: check["found"] for check in document["checks"]}["scores"] == "equal to the bit"
+    assert document["retrained"]
+
+
+def test_training_again_names_an_edited_score(run: Path) -> None:
+    path = record_of(run)
+    edit(path, "scores/fd-points/value", 0.123)
+    assert failed(verified(path, "--retrain")[1]) == ["scores"]
+
+
+def test_on_another_machine_a_new_seed_must_lie_among_the_others(run: Path) -> None:
+    for seed in range(SEEDS):
+        edit(record_of(run, seed), "environment/processor", "another one")
+    result, document = verified(record_of(run), "--retrain")
+    assert result.exit_code == 0, result.output
+    assert all("the next of 3 seeds lies in" in check["found"] for check in document["checks"])
+    record_of(run, 2).unlink()
+    result = CliRunner().invoke(app, ["verify", str(record_of(run)), "--retrain"])
+    assert "fewer than 3 seeds lie beside it" in str(result.exception)
