@@ -142,7 +142,7 @@ def test_pacgan_toy_takes_a_discriminator_without_normalisation() -> None:
 
 def test_maxout_is_the_largest_of_its_pieces_and_moves_that_alone() -> None:
     torch.manual_seed(0)
-    layer = pacgan_toy.Maxout(3, 4, deviation=1.0).double()
+    layer = pacgan_toy.Maxout(3, 4).double()
     x = torch.randn(6, 3, dtype=torch.float64)
     pieces = layer.linear(x).unflatten(1, (pacgan_toy.PIECES, 4))
     torch.testing.assert_close(layer(x), pieces.amax(dim=1), rtol=1e-12, atol=1e-12)  # a rounding of float64
@@ -151,10 +151,3 @@ def test_maxout_is_the_largest_of_its_pieces_and_moves_that_alone() -> None:
         layer.linear(x).unflatten(1, (pacgan_toy.PIECES, 4)).amax(dim=1).square().sum(), layer.linear.weight
     )
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
-
-
-def test_the_narrow_toy_networks_have_a_quarter_of_the_widths() -> None:
-    recipe = Recipe(architecture="pacgan-toy-narrow", latent_size=2)
-    networks = build.networks(Space((2,)), recipe)
-    assert [m.out_features for m in networks["generator"].modules() if isinstance(m, nn.Linear)] == [100, 100, 100, 100, 2]
-    assert [m.out_features for m in networks["discriminator"].modules() if isinstance(m, nn.Linear)] == [250, 250, 250, 1]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from torch import nn
@@ -65,7 +64,6 @@ def _resnet_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None,
 ARCHITECTURES = {
     "default": Architecture(_mlp_generator, _mlp_trunk, _dcgan_generator, _dcgan_trunk),
     "pacgan-toy": Architecture(pacgan_toy.generator, pacgan_toy.trunk),
-    "pacgan-toy-narrow": Architecture(partial(pacgan_toy.generator, divisor=4), partial(pacgan_toy.trunk, divisor=4)),
     "mlp": Architecture(points_generator=_mlp_generator, points_trunk=_mlp_trunk),
     "dcgan": Architecture(image_generator=_dcgan_generator, image_trunk=_dcgan_trunk),
     "resnet": Architecture(image_generator=_resnet_generator, image_trunk=_resnet_trunk),
