@@ -6,6 +6,7 @@ A record is one JSON file with a `schema` number. Old schemas stay readable: the
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,9 +65,15 @@ class Protocol(Model):
     other_extractors: dict[str, dict[str, Plain]] = Field(default_factory=dict)
 
     def extractor_of(self, score: str) -> dict[str, Plain]:
-        """The facts of the extractor in whose features a score was taken."""
+        """The facts of the extractor in whose features a score was taken. Raises InvalidInputError where it is not described."""
         name = self.metrics[score].get("extractor")
-        return self.extractor if name is None else self.other_extractors[str(name)]
+        if name is None:
+            return self.extractor
+        if str(name) not in self.other_extractors:
+            raise InvalidInputError(
+                f"The score {score!r} is in features of {str(name)[:80]!r}, which its protocol does not describe."
+            )
+        return self.other_extractors[str(name)]
 
     def key(self, score: str) -> str:
         """12 hex digits that name the protocol of one score.
@@ -109,7 +116,7 @@ class Timing(Model):
     """Wall seconds. Seeds that were trained stacked share one training: `train_seconds` is that of the whole stack."""
 
     train_seconds: float
-    stacked_seeds: int
+    stacked_seeds: int = Field(ge=1)
     images_per_second: float | None = None
     sample_seconds: float | None = None
     score_seconds: float | None = None
@@ -199,15 +206,17 @@ def record_files(paths: list[Path]) -> list[Path]:
     """The record files among files and folders (searched for *.json), sorted by path; a file named twice stands once.
 
     A folder may hold other JSON files: inside a folder, only files below a folder called `records` are read where there is one.
-    Raises MissingDataError when there is none at all.
+    Raises MissingDataError when a path is not there, and when there is no record at all.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for path in paths:
+        if not path.exists():
+            raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.")
+        files = [path]
         if path.is_dir():
-            root = path / "records" if (path / "records").is_dir() else path
-            found.update(dict.fromkeys(sorted(p.resolve() for p in root.rglob("*.json"))))
-        else:
-            found[path.resolve()] = None
+            files = sorted(file for file in path.rglob("*.json") if file.is_file())
+            files = [file for file in files if "records" in file.relative_to(path).parts[:-1]] or files
+        found.update((os.path.realpath(file), file) for file in files if os.path.realpath(file) not in found)
     if not found:
         raise MissingDataError(f"There are no records in {', '.join(map(str, paths))}; run a suite first, or name another folder.")
-    return list(found)
+    return list(found.values())

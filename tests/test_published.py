@@ -64,7 +64,25 @@ def test_no_difference_is_claimed_where_an_error_is_not_known(values: list[float
 def test_only_suites_that_aim_at_a_table_are_compared() -> None:
     assert compare(ours([5.0, 6.0], suite="ring-8"), published()) == []
     assert compare(ours([5.0, 6.0], variant="gan"), published()) == []
-    assert compare(ours([], lost=2), published()) == []
+    (lost,) = compare(ours([], lost=2), published())
+    assert (lost.our_mean, lost.seeds, lost.lost, lost.difference_in_errors) == (None, 0, 2, None)
+    assert "0 + 2 lost" in render([lost])
+
+
+def test_other_specifications_are_other_rows_and_a_record_counts_once() -> None:
+    runs = ours([4.0, 5.0, 6.0])
+    short = [made_record("nsgan", 0, {"modes": 1.0}, dataset="ring-8", suite="pacgan-ring", specification={"steps": 20})]
+    found = compare([*runs, *runs, *short], published())
+    assert [(each.seeds, each.steps, each.our_mean) for each in found] in (
+        [(3, 400, 5.0), (1, 20, 1.0)],
+        [(1, 20, 1.0), (3, 400, 5.0)],
+    )
+
+
+def test_scores_without_a_protocol_are_refused() -> None:
+    (record,) = ours([5.0])
+    with pytest.raises(InvalidInputError, match="its protocol does not describe"):
+        compare([record.model_copy(update={"protocol": None})], published())
 
 
 def test_the_committed_tables_name_known_suites_variants_and_scores() -> None:
@@ -93,7 +111,14 @@ def test_broken_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "published.toml"
     with pytest.raises(MissingDataError, match="There is no file"):
         load_published(path)
-    for text, reason in (("table = 3", "holds no"), ("[[table]]\nsource = 1", "table 1: source: "), ("= x", "is not TOML")):
+    broken = {
+        "table = 3": "holds no",
+        "[[table]]\nsource = 1": "table 1: source: ",
+        "= x": "is not TOML",
+        "x = " + "9" * 5000: "is not TOML",
+        "x = " + "[" * 3000: "is not TOML",
+    }
+    for text, reason in broken.items():
         path.write_text(text)
         with pytest.raises(InvalidInputError, match=reason):
             load_published(path)

@@ -21,7 +21,8 @@ def test_welch_is_scipys(first: int, second: int) -> None:
 
 def test_welch_where_nothing_varies_or_too_little_is_known() -> None:
     assert welch([8.0, 8.0], [8.0, 8.0]) == 1.0
-    assert welch([8.0, 8.0], [7.0, 7.0]) == 0.0
+    assert welch([8.0, 8.0], [7.0, 7.0]) == pytest.approx(2 / 6)  # of 6 ways to deal two 8s and two 7s
+    assert welch([8.0] * 5, [7.0] * 5) == pytest.approx(2 / 252)
     assert welch([8.0], [7.0, 7.1, 7.2]) == 1.0
     assert welch([1e308, -1e308], [0.0, 1.0]) == 1.0
     assert welch([1e200, 0.0], [0.0, 1.0]) == 1.0
@@ -75,7 +76,7 @@ def test_ranks_and_their_ranges() -> None:
 
 
 def test_equal_means_share_a_rank() -> None:
-    rows = [Contender("b", (8.0, 8.0)), Contender("a", (8.0, 8.0)), Contender("c", (7.0, 7.0))]
+    rows = [Contender(name, (value,) * 5) for name, value in (("b", 8.0), ("a", 8.0), ("c", 7.0))]
     found = standings(rows, "higher")
     assert [(s.name, s.rank, s.best_rank, s.worst_rank) for s in found] == [("a", 1, 1, 2), ("b", 1, 1, 2), ("c", 3, 3, 3)]
 
@@ -87,6 +88,12 @@ def test_a_lost_seed_counts_as_the_worst() -> None:
     assert found["half"].rank == 2  # (1 + 1.1 + 52) / 3 = 18
     assert not found["half"].like_best
     assert found["bad"].rank == 3
+
+
+def test_a_lost_seed_counts_where_the_worst_value_is_the_best() -> None:
+    rows = [Contender("lucky", (8.0,), lost=3), Contender("steady", (8.0,) * 4)]
+    found = [(s.name, s.rank, s.like_best) for s in standings(rows, "higher")]
+    assert found == [("steady", 1, True), ("lucky", 2, False)]
 
 
 def test_a_variant_without_a_value_is_last_and_has_no_rank() -> None:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_records import FD, FIXTURES, made_hash, made_record, one_table, row_names, seeds
 
+from ganbench.errors import InvalidInputError
 from ganbench.leaderboard.interval import spread
+from ganbench.leaderboard.summary import summarise
 from ganbench.record import Score, load_records
 
 # The interval
@@ -126,6 +128,13 @@ def test_a_variant_that_loses_half_of_its_seeds_ranks_below_a_steady_one():
     table = one_table(seeds("lucky", [1.0, 1.0]) + lost + seeds("steady", [2.0, 2.0]) + seeds("bad", [50.0, 50.0]))
     assert [(row.name, row.rank) for row in table.rows] == [("steady", 1), ("lucky", 2), ("bad", 3)]
     assert table.rows[1].cells[0].mean == 1.0
+
+
+def test_records_that_disagree_which_way_is_better_are_refused():
+    one, other = made_record("a", 0, {"modes": 8.0}), made_record("b", 0, {"modes": 8.0})
+    turned = other.model_copy(update={"scores": {"modes": Score(value=8.0, better="lower")}})
+    with pytest.raises(InvalidInputError, match="disagree whether a higher modes is better"):
+        summarise([one, turned])
 
 
 def test_higher_is_better_ranks_from_the_highest():

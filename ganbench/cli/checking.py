@@ -28,7 +28,7 @@ def validate(
         found = [{"path": str(problem.path), "problem": problem.sentence} for problem in problems]
         print_json({"records": count, "valid": not problems, "problems": found})
     for problem in problems:
-        err.print(f"{problem.path}: {problem.sentence}", highlight=False, soft_wrap=True, markup=False)
+        err.print(problem.told, highlight=False, soft_wrap=True, markup=False)
     if problems:
         wrong = len({problem.path for problem in problems})
         err.print(f"{wrong} of {count} records are not valid.", highlight=False)

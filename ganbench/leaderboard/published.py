@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ganbench.errors import InvalidInputError, MissingDataError
-from ganbench.leaderboard.grouping import group
-from ganbench.leaderboard.interval import mean, spread
+from ganbench.leaderboard.grouping import distinct, group, is_scored, row_identity
+from ganbench.leaderboard.interval import finite, mean, spread
 from ganbench.record import Model, Record
 
 STANDARD_ERROR = "standard error"
@@ -47,17 +47,19 @@ class PublishedTable(Model):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One published number beside the mean of our seeds.
+    """One published number beside the mean of one row of ours: a variant under one specification, of `steps`, on `samples`.
 
-    `our_error` is the standard error of our mean, std / sqrt(seeds) with ddof 1; None for one seed. `difference_in_errors` is
-    (ours - published) over the root of both squared standard errors; None where one of them is not known, and where neither varies.
-    `lost` counts our seeds that diverged or failed, which the mean leaves out.
+    `our_mean` is None where no seed ended well. `our_error` is the standard error of our mean, std / sqrt(seeds) with ddof 1; None
+    for one seed. `difference_in_errors` is (ours - published) over the root of both squared standard errors; None where one of them
+    is not known, and where neither varies. `lost` counts our seeds that diverged or failed, which the mean leaves out.
     """
 
     table: PublishedTable
     published: PublishedScore
     variant: str
-    our_mean: float
+    steps: int | None
+    samples: int | None
+    our_mean: float | None
     our_error: float | None
     seeds: int
     lost: int
@@ -72,8 +74,8 @@ def load_published(path: Path) -> list[PublishedTable]:
         raise MissingDataError(
             f"There is no file {path}; give one of published tables, such as baselines/published.toml."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} is not TOML: {error}; mend it.") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{path} is not TOML that can be read: {str(error)[:200]}; mend it.") from None
     tables = document.get("table")
     if not isinstance(tables, list) or not tables:
         raise InvalidInputError(f"{path} holds no [[table]]; add the published tables to it.")
@@ -92,16 +94,18 @@ def _checked(path: Path, number: int, table: Any) -> PublishedTable:
 def compare(records: Iterable[Record], tables: Iterable[PublishedTable]) -> list[Comparison]:
     """Every published number that some records aim at, in the order of the tables.
 
-    Records count for a table when its `suites` name theirs, on its data set, and their variant is among its `ours`.
+    Records count for a table when its `suites` name theirs, on its data set, and their variant is among its `ours`. Each
+    specification is compared by itself. Raises as `grouping.distinct` and `grouping.is_scored`.
     """
-    known = list(records)
+    known = distinct(records)
+    for record in known:
+        is_scored(record)
     found = []
     for table in tables:
         aiming = [record for record in known if record.suite in table.suites and record.dataset.name == table.dataset]
         for published in table.scores:
             seeds = [record for record in aiming if record.variant.name == table.ours.get(published.variant)]
-            if comparison := _beside(table, published, seeds):
-                found.append(comparison)
+            found += [_beside(table, published, row) for row in group(seeds, row_identity).values()]
     return found
 
 
@@ -134,6 +138,8 @@ def render(comparisons: Iterable[Comparison]) -> str:
         rows = [
             (
                 each.variant,
+                "" if each.steps is None else f"{each.steps:,}",
+                "" if each.samples is None else f"{each.samples:,}",
                 each.published.score,
                 _with_error(each.our_mean, each.our_error),
                 f"{each.seeds}{f' + {each.lost} lost' if each.lost else ''}",
@@ -142,29 +148,31 @@ def render(comparisons: Iterable[Comparison]) -> str:
             )
             for each in members
         ]
-        head = ("Variant", "Score", "Ours ± standard error", "Seeds", "Published", "Difference / joint standard error")
+        head = ("Variant", "Steps", "Samples", "Score", "Ours ± standard error", "Seeds", "Published", "Difference / joint error")
+        sides = ("left", "right", "right", "left", *["right"] * 4)
         kinds = ", ".join(sorted({each.published.error_kind or "not stated" for each in members}))
-        body = tabulate(rows, headers=head, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", *["right"] * 4))
+        body = tabulate(rows, headers=head, tablefmt="pipe", disable_numparse=True, colalign=sides)
         parts.append(
             f"### {table.dataset}: {table.source}, {table.place}\n\n{body}\n\nPublished under: {table.protocol}; ± is: {kinds}."
         )
     return "\n\n".join(parts)
 
 
-def _with_error(value: float, error: float | None) -> str:
+def _with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return "–"
     return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
 
 
-def _beside(table: PublishedTable, published: PublishedScore, seeds: list[Record]) -> Comparison | None:
+def _beside(table: PublishedTable, published: PublishedScore, seeds: list[Record]) -> Comparison:
+    """The comparison with the seeds of one row."""
     values = [r.scores[published.score].value for r in seeds if r.status == "ok" and published.score in r.scores]
-    our_mean = mean(values)
-    if our_mean is None:
-        return None
-    std = spread(values)[0]
+    our_mean, std = mean(values), spread(values)[0]
     our_error = None if std is None else std / math.sqrt(len(values))
     difference = None
-    if our_error is not None and published.error is not None and published.error_kind == STANDARD_ERROR:
+    if our_mean is not None and our_error is not None and published.error is not None and published.error_kind == STANDARD_ERROR:
         joint = math.hypot(our_error, published.error)
-        difference = (our_mean - published.value) / joint if joint > 0 else None
-    lost = sum(record.status != "ok" for record in seeds)
-    return Comparison(table, published, seeds[0].variant.name, our_mean, our_error, len(values), lost, difference)
+        difference = finite((our_mean - published.value) / joint) if joint > 0 else None
+    first, lost = seeds[0], sum(record.status != "ok" for record in seeds)
+    steps, samples = (value if isinstance(value := first.specification.get(key), int) else None for key in ("steps", "samples"))
+    return Comparison(table, published, first.variant.name, steps, samples, our_mean, our_error, len(values), lost, difference)

@@ -6,7 +6,8 @@ pairs are corrected together (Holm 1979, Scandinavian Journal of Statistics 6), 
 called different.
 
 A seed that diverged or failed counts as the worst value that any run of the table scored: a method that works half of the time must
-not be ranked by its better half. The mean that a table shows is still that of the seeds that ended well, with the count beside it.
+not be ranked by its better half. Of equals the one that lost fewer seeds stands first. The mean that a table shows is still that
+of the seeds that ended well, with the count beside it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Standing:
-    """A variant's place. `rank` counts from 1 by the mean, equal means share one; None where no seed has a value.
+    """A variant's place. `rank` counts from 1 by the mean, then by lost seeds, equals share one; None where no seed has a value.
 
     `best_rank` and `worst_rank` bound the places that it could hold: so many variants are told to be better, so many worse.
     `like_best` is False where it is told apart from the first, and where it lost more seeds than the first did.
@@ -54,28 +55,28 @@ def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]
     """
     counted = {each.name: _with_lost(each, _worst(contenders, better)) for each in contenders}
     sign = -1.0 if better == "higher" else 1.0
-    costs = {name: sign * statistics.mean(values) if values else math.inf for name, values in counted.items()}
+    lost = {each.name: each.lost for each in contenders}
+    costs = {name: (sign * statistics.mean(values) if values else math.inf, lost[name]) for name, values in counted.items()}
     different = {pair for pair, p in adjusted(_pairwise(counted)).items() if p <= ALPHA}
     ordered = sorted(contenders, key=lambda each: (costs[each.name], each.name))
-    lost = {each.name: each.lost for each in contenders}
-    return [_standing(each.name, [other.name for other in ordered], costs, different, lost) for each in ordered]
+    return [_standing(each.name, [other.name for other in ordered], costs, different) for each in ordered]
 
 
 def _standing(
-    name: str, ordered: Sequence[str], costs: Mapping[str, float], different: set[tuple[str, str]], lost: Mapping[str, int]
+    name: str, ordered: Sequence[str], costs: Mapping[str, tuple[float, int]], different: set[tuple[str, str]]
 ) -> Standing:
     def told(other: str) -> bool:
         return (name, other) in different or (other, name) in different
 
     above = sum(told(other) and costs[other] < costs[name] for other in ordered)
     below = sum(told(other) and costs[other] > costs[name] for other in ordered)
-    known = math.isfinite(costs[name])
+    known = math.isfinite(costs[name][0])
     return Standing(
         name,
         rank=1 + sum(costs[other] < costs[name] for other in ordered) if known else None,
         best_rank=1 + above,
         worst_rank=len(ordered) - below,
-        like_best=known and not told(ordered[0]) and lost[name] <= lost[ordered[0]],
+        like_best=known and not told(ordered[0]) and costs[name][1] <= costs[ordered[0]][1],
     )
 
 
@@ -83,7 +84,7 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
     """The two-sided p of Welch's t test that two means are equal, by Welch and Satterthwaite's degrees of freedom.
 
     1 where a side has fewer than two values, which tells nothing, and where a variance is more than a float64 holds. Where neither
-    side varies: 1 for equal means, else 0.
+    side varies, which counts of modes often do not: 1 for equal means, else the exact permutation p, 2 in (n + m over n).
     """
     if min(len(one), len(other)) < 2:
         return 1.0
@@ -95,7 +96,7 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
         return 1.0
     gap, total = abs(statistics.mean(one) - statistics.mean(other)), sum(shares)
     if total == 0:
-        return 1.0 if gap == 0 else 0.0
+        return 1.0 if gap == 0 else min(1.0, 2 / math.comb(len(one) + len(other), len(one)))
     if not math.isfinite(total):
         return 1.0
     freedom = 1 / sum((share / total) ** 2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))

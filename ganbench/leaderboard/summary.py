@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ganbench.errors import InvalidInputError
 from ganbench.leaderboard.grouping import (
     blocks,
     dataset_identity,
@@ -183,12 +184,16 @@ def _table(title: str, head: str, block: Sequence[Record]) -> Table:
 
 def _columns(block: Sequence[Record]) -> tuple[Column, ...]:
     scored = [(record, record.protocol) for record in block if is_scored(record)]
-    columns = {}
+    columns: dict[tuple[str, str], Column] = {}
     for label in score_order(record for record, _ in scored):
         for record, protocol in scored:
             if protocol is not None and label in record.scores:
                 key = protocol.key(label)
-                columns[label, key] = Column(label, record.scores[label].better, key, protocol.metrics[label])
+                column = Column(label, record.scores[label].better, key, protocol.metrics[label])
+                if columns.setdefault((label, key), column).better != column.better:
+                    raise InvalidInputError(
+                        f"Two records of {record.dataset.name} disagree whether a higher {label} is better; leave one of them out."
+                    )
     return tuple(columns.values())
 
 

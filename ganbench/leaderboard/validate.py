@@ -28,6 +28,11 @@ class Problem:
     path: Path
     sentence: str
 
+    @property
+    def told(self) -> str:
+        """The sentence with the path before it, where it does not name it itself."""
+        return self.sentence if self.sentence.startswith(str(self.path)) else f"{self.path}: {self.sentence}"
+
 
 def validate(paths: Iterable[Path]) -> tuple[int, list[Problem]]:
     """How many files were read, and every problem found, in the order of the paths."""
@@ -43,18 +48,25 @@ def validate(paths: Iterable[Path]) -> tuple[int, list[Problem]]:
             continue
         good.append((path, record))
         problems += [Problem(path, sentence) for sentence in faults(record, path)]
-    return count, problems + list(_twice(good))
+    return count, problems + list(_twice(good)) + list(_copied(good))
 
 
 def faults(record: Record, path: Path | None = None) -> Iterator[str]:
     """What is wrong with a record by itself and, where its path is known, with where it lies and the checkpoint beside it."""
     yield from _of_status(record)
+    yield from _of_variant(record)
+    yield from _of_specification(record)
     yield from _of_steps(record)
     yield from _of_timing(record)
     yield from _of_hashes(record)
     yield from _of_protocol(record)
     for label, score in record.scores.items():
         yield from _of_score(record, label, score)
+    for evaluation in record.evaluations:
+        if not 0 <= evaluation.step <= record.steps_done:
+            yield f"It was evaluated at step {evaluation.step} of {record.steps_done}; run its job again."
+        for label, score in evaluation.scores.items():
+            yield from _of_score(record, label, score)
     if path is not None:
         yield from _of_place(record, path)
         yield from _of_checkpoint(record, path)
@@ -67,6 +79,24 @@ def _of_status(record: Record) -> Iterator[str]:
         yield f"Its status is {record.status} and it has scores; a run that did not end well has none."
     if record.status != "ok" and not record.message:
         yield f"Its status is {record.status} and no message says why; run its job again."
+
+
+def _of_variant(record: Record) -> Iterator[str]:
+    known = registry.entries("variants").get(record.variant.name)
+    if known is None or record.variant.reference != known.reference:
+        return  # somebody's own
+    if record.variant.control != (known.symbol == "CONTROL"):
+        yield f"It says that {record.variant.name} is {'a' if record.variant.control else 'no'} control; run its job again."
+
+
+def _of_specification(record: Record) -> Iterator[str]:
+    said = record.specification
+    for name, other in (("dataset", record.dataset.name), ("variant", record.variant.reference)):
+        if name in said and said[name] != other:
+            yield f"Its specification names the {name} {str(said[name])[:80]!r} and it is of {other}; run its job again."
+    for name in ("steps", "samples"):
+        if not (isinstance(said.get(name), int) and not isinstance(said[name], bool) and said[name] >= 0):
+            yield f"Its specification has {name} = {str(said.get(name))[:80]}, which no run has; run its job again."
 
 
 def _of_steps(record: Record) -> Iterator[str]:
@@ -118,6 +148,11 @@ def _of_protocol(record: Record) -> Iterator[str]:
     reference = protocol.reference
     if reference.source in own and reference.hash is not None and (reference.hash, reference.count) != own[reference.source]:
         yield f"Its reference {reference.source} has another hash or count than its data set; score its checkpoint again."
+    if record.status == "ok" and reference.source not in own:
+        yield f"It is scored against {reference.source[:80]!r}, which is no part of its data set; score its checkpoint again."
+    drawn = f"{record.variant.name} seed {record.seed}"
+    if protocol.samples.source != drawn:
+        yield f"Its samples are of {protocol.samples.source[:80]!r} and it is of {drawn!r}; score its checkpoint again."
     wanted = record.specification.get("samples")
     if isinstance(wanted, int) and protocol.samples.count != wanted:
         yield f"It was scored on {protocol.samples.count} samples where its specification has {wanted}; score its checkpoint again."
@@ -132,6 +167,17 @@ def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
     if known is None:
         return  # a metric of somebody's own: nothing is known of its range
     metric = known.load()
+    try:
+        extractor = record.protocol.extractor_of(label) if record.protocol else {}
+    except GanbenchError as error:
+        yield str(error)
+        return
+    if label != metric.label(str(extractor.get("name"))):
+        yield f"Its score {label!r} is described as {metric.name} of {extractor.get('name')} features; score its checkpoint again."
+        return
+    version = described.get("version")
+    if not isinstance(version, int) or not 1 <= version <= metric.version:
+        yield f"Its {label} is version {version} of {metric.name}, and this ganbench has {metric.version}; upgrade ganbench."
     if score.better != metric.better:
         yield f"Its {label} says that {score.better} is better, and for {metric.name} {metric.better} is; run its job again."
     most = metric.most if metric.name != "is" else _classes(record, label)
@@ -139,6 +185,8 @@ def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
         yield f"Its {label} is {score.value:g}, and no samples score below {metric.least:g}; run its job again."
     if most is not None and score.value > most + ROUNDING * max(1.0, abs(most)):
         yield f"Its {label} is {score.value:g}, and no samples score above {most:g}; run its job again."
+    if score.interval is not None and not score.interval[0] <= score.interval[1]:
+        yield f"The interval of its {label} ends before it begins; run its job again."
     if score.error is not None and score.error < 0:
         yield f"The error of its {label} is {score.error:g}, below 0; run its job again."
 
@@ -164,18 +212,25 @@ def _of_checkpoint(record: Record, path: Path) -> Iterator[str]:
     root = next((folder.parent for folder in path.resolve().parents if folder.name == "records"), None)
     if name is None or root is None:
         return
-    checkpoint = (root / name).resolve()
-    if not checkpoint.is_relative_to(root):
-        yield f"It names a checkpoint outside its own folder, {name[:80]!r}; run its job again."
+    try:
+        checkpoint = (root / name).resolve()
+        outside = not checkpoint.is_relative_to(root) or (checkpoint.exists() and not checkpoint.is_file())
+    except (OSError, ValueError, RuntimeError):
+        outside = True
+    if outside:
+        yield f"It names a checkpoint that is no file of its own folder, {name[:80]!r}; run its job again."
     elif checkpoint.is_file() and file_digest(checkpoint) != record.checkpoint_hash:
         yield f"The checkpoint {name} is not the one whose hash it states; run its job again."
 
 
 def _twice(records: Sequence[tuple[Path, Record]]) -> Iterator[Problem]:
-    first: dict[tuple[str, str, int], Path] = {}
+    """Two files of one suite's same run. Controls may stand wherever they are wanted: they are drawn, not trained."""
+    first: dict[tuple[str, str, str, int], Path] = {}
     for path, record in records:
+        if record.variant.control:
+            continue
         try:
-            run = dataset_identity(record), row_identity(record), record.seed
+            run = record.suite, dataset_identity(record), row_identity(record), record.seed
         except GanbenchError as error:
             yield Problem(path, str(error))
             continue
@@ -183,3 +238,21 @@ def _twice(records: Sequence[tuple[Path, Record]]) -> Iterator[Problem]:
             yield Problem(path, f"It is the same run as {first[run]}; leave one of them out.")
         else:
             first[run] = path
+
+
+def _copied(records: Sequence[tuple[Path, Record]]) -> Iterator[Problem]:
+    """Another seed of a variant with the same checkpoint or the same samples, which no two trainings give.
+
+    Two variants may well agree: a method that adapts to overfitting does nothing where there is none.
+    """
+    first: dict[str, tuple[Path, Record]] = {}
+    for path, record in records:
+        if record.variant.control:
+            continue  # `real` may hand out all of its part, whatever the seed
+        hashes = {"checkpoint": record.checkpoint_hash, "samples": record.protocol.samples.hash if record.protocol else None}
+        for what, value in hashes.items():
+            place = f"{record.variant.name} {what} {value}"
+            other, known = first.setdefault(place, (path, record)) if value else (path, record)
+            if known.seed != record.seed:
+                yield Problem(path, f"It has the same {what} as {other}, of another seed; run its job again.")
+                break
