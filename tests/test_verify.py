@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ganbench.cli.app import app
+from ganbench.errors import UsageError
 
 SEEDS = 3
 
@@ -79,6 +80,7 @@ def test_one_flipped_byte_in_the_checkpoint_is_named(run: Path) -> None:
         ("scores/fd-points/value", 0.123, "fd-points"),
         ("dataset/train_hash", "0" * 64, "data set ring-8:train"),
         ("protocol/extractor/version", 2, "extractor points"),
+        ("protocol/samples/hash", "0" * 64, "samples"),
     ],
 )
 def test_an_edited_part_is_named(run: Path, place: str, value: object, part: str) -> None:
@@ -94,6 +96,16 @@ def test_a_record_without_its_checkpoint_says_so(run: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(record_of(run))])
     assert result.exit_code != 0
     assert "is not kept" in str(result.exception)
+
+
+@pytest.mark.parametrize(("name", "value"), [("variant", "./evil.py"), ("extractor", "os:system")])
+def test_no_code_is_run_that_a_record_names(run: Path, name: str, value: str) -> None:
+    path = record_of(run)
+    edit(path, f"specification/{name}", value)
+    for options in ([], ["--retrain"]):
+        result = CliRunner().invoke(app, ["verify", str(path), *options])
+        assert isinstance(result.exception, UsageError)
+        assert "no record may run code" in str(result.exception)
 
 
 def test_training_again_gives_the_same_bits(run: Path) -> None:

@@ -68,8 +68,9 @@ def rescore(record: Record, path: Path, setting: Setting) -> list[Check]:
         items = draw_samples(generator.network, generator.space, generator.recipe, job.samples, record.seed, given=labels)
     scored = run.score(items, f"{job.name} seed {record.seed}", labels)
     same = scored.protocol.samples.hash == record.protocol.samples.hash
-    told = "equal to the bit" if same else f"other roundings than the record's: scores may differ by {OTHER_SAMPLES:.0%}"
-    checks.append(Check("samples", True, told))
+    alike = _alike(record, setting.device)
+    told = f"not equal to the bit, on {'a machine like the record' if alike else 'another machine than the record'}'s"
+    checks.append(Check("samples", same or not alike, "equal to the bit" if same else told))
     for label, score in record.scores.items():
         if label not in scored.scores:
             checks.append(Check(label, False, "the record has this score, and its job does not measure it"))
@@ -111,8 +112,14 @@ def retrain(record: Record, path: Path, setting: Setting, console: Console) -> l
 
 
 def job_of(record: Record) -> Job:
-    """The job of a record's specification. Raises InvalidInputError where it is not one that this ganbench runs."""
+    """The job of a record's specification. Raises InvalidInputError where it is not one that this ganbench runs, and UsageError
+    where it names code outside the package, which a record must not start.
+    """
     said = record.specification
+    for name in ("variant", "extractor"):
+        if str(said.get(name)).endswith(".py") or ":" in str(said.get(name)):
+            named = str(said[name])[:80]
+            raise UsageError(f"The record names {named!r} as its {name}, and no record may run code; run its suite again.")
     try:
         recipe = None if said["recipe"] is None else Recipe(**{**said["recipe"], "betas": tuple(said["recipe"]["betas"])})
         return Job(
