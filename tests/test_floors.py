@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 FLOORS: list[set[str]] = [
-    {"errors", "files", "registry", "rng", "record", "clock", "environment"},
+    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval"},
     {
         "variant",
         "adversarial",

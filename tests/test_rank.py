@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganbench.leaderboard.interval import spread
+from ganbench.interval import spread
 from ganbench.leaderboard.rank import ALPHA, Contender, adjusted, standings, welch
 
 SEEDS, VARIANTS, BOARDS = 5, 10, 200

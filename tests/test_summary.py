@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_records import FD, FIXTURES, made_hash, made_record, one_table, row_names, seeds
 
 from ganbench.errors import InvalidInputError
-from ganbench.leaderboard.interval import spread
+from ganbench.interval import spread
 from ganbench.leaderboard.summary import summarise
 from ganbench.record import Score, load_records
 

@@ -21,8 +21,7 @@ from ganbench.harness.plan import Job, Setting
 from ganbench.harness.progress import Reporter
 from ganbench.harness.run import Run
 from ganbench.harness.workers import Crew
-from ganbench.leaderboard.grouping import row_identity
-from ganbench.leaderboard.interval import mean, spread
+from ganbench.interval import mean, spread
 from ganbench.record import Record, load_record
 from ganbench.registry import find
 from ganbench.rng import stream
@@ -182,7 +181,8 @@ def _checkpoint(record: Record, path: Path) -> Path:
 def _family(record: Record, path: Path) -> list[Record]:
     """The records beside this one that are seeds of its row, by seed."""
     beside = [load_record(other) for other in sorted(path.resolve().parent.glob("*.json"))]
-    return sorted((each for each in beside if row_identity(each) == row_identity(record)), key=lambda each: each.seed)
+    row = record.variant, record.specification
+    return sorted((each for each in beside if (each.variant, each.specification) == row), key=lambda each: each.seed)
 
 
 def _alike(record: Record, device: str) -> bool:

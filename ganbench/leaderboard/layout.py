@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ganbench.interval import INTERVAL
 from ganbench.leaderboard.grouping import value_text
-from ganbench.leaderboard.interval import INTERVAL
 from ganbench.leaderboard.numbers import amount, clean, seconds, value_and_half
 from ganbench.leaderboard.summary import Cell, Column, Row, Table
 

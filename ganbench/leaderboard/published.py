@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ganbench.errors import InvalidInputError, MissingDataError
+from ganbench.interval import finite, mean, spread
 from ganbench.leaderboard.grouping import distinct, group, is_scored, row_identity
-from ganbench.leaderboard.interval import finite, mean, spread
 from ganbench.record import Model, Record
 
 STANDARD_ERROR = "standard error"

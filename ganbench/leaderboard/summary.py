@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ganbench.errors import InvalidInputError
+from ganbench.interval import finite, mean, spread
 from ganbench.leaderboard.grouping import (
     blocks,
     dataset_identity,
@@ -25,7 +26,6 @@ from ganbench.leaderboard.grouping import (
     shared_specification,
     specification_hash,
 )
-from ganbench.leaderboard.interval import finite, mean, spread
 from ganbench.leaderboard.rank import Contender, standings
 from ganbench.record import DatasetFacts, Plain, Protocol, Record, Score, VariantFacts
 

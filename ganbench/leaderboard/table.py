@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganbench.errors import unknown_name
-from ganbench.leaderboard.interval import INTERVAL
+from ganbench.interval import INTERVAL
 from ganbench.leaderboard.layout import Entry, Sheet, lay_out
 from ganbench.leaderboard.numbers import clean
 from ganbench.leaderboard.summary import Cell, Row, Table
