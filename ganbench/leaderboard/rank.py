@@ -86,20 +86,39 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
     1 where a side has fewer than two values, which tells nothing, and where a variance is more than a float64 holds. Where neither
     side varies, which counts of modes often do not: 1 for equal means, else the exact permutation p, 2 in (n + m over n).
     """
-    if min(len(one), len(other)) < 2:
+    return _welch(_Moments.of(one), _Moments.of(other))
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """What the test reads of one side, taken once however many others it meets."""
+
+    count: int
+    mean: float
+    variance: float  # N - 1; infinite where no float64 holds it
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> _Moments:
+        if len(values) < 2:
+            return cls(len(values), math.nan, math.nan)
+        try:
+            return cls(len(values), statistics.mean(values), statistics.variance(values))
+        except OverflowError:
+            return cls(len(values), statistics.mean(values), math.inf)
+
+
+def _welch(one: _Moments, other: _Moments) -> float:
+    if min(one.count, other.count) < 2:
         return 1.0
     from scipy.special import stdtr
 
-    try:
-        shares = [statistics.variance(side) / len(side) for side in (one, other)]  # N - 1, each of its mean
-    except OverflowError:
-        return 1.0
-    gap, total = abs(statistics.mean(one) - statistics.mean(other)), sum(shares)
+    shares = [side.variance / side.count for side in (one, other)]  # of its mean
+    gap, total = abs(one.mean - other.mean), sum(shares)
     if total == 0:
-        return 1.0 if gap == 0 else min(1.0, 2 / math.comb(len(one) + len(other), len(one)))
+        return 1.0 if gap == 0 else min(1.0, 2 / math.comb(one.count + other.count, one.count))
     if not math.isfinite(total):
         return 1.0
-    freedom = 1 / sum((share / total) ** 2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))
+    freedom = 1 / sum((share / total) ** 2 / (side.count - 1) for share, side in zip(shares, (one, other), strict=True))
     return float(2 * stdtr(freedom, -gap / math.sqrt(total)))
 
 
@@ -114,7 +133,8 @@ def adjusted(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str],
 
 
 def _pairwise(counted: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], float]:
-    return {(one, other): welch(counted[one], counted[other]) for one, other in combinations(sorted(counted), 2)}
+    moments = {name: _Moments.of(values) for name, values in counted.items()}
+    return {(one, other): _welch(moments[one], moments[other]) for one, other in combinations(sorted(counted), 2)}
 
 
 def _worst(contenders: Sequence[Contender], better: Better) -> float | None:
