@@ -17,9 +17,9 @@ _setting = threading.RLock()  # the flags below are of the process; trainings an
 class Execution:
     """Choices that leave a training's method alone.
 
-    `graphs`: on a CUDA device whole steps are recorded and replayed, equal to the bit to eager ones. `compile`: a phase's
-    gradients are compiled. `tf32`: on a CUDA device matrix products and convolutions round their inputs to 10 bits. The last two
-    change numbers within rounding, so that they stand in a record's specification.
+    `graphs`: on a CUDA device whole steps are recorded and replayed: the kernels of eager steps, launched together. `compile`: a
+    phase's gradients are compiled. `tf32`: on a CUDA device matrix products and convolutions round their inputs to 10 bits. The
+    last two change numbers within rounding, so that they stand in a record's specification.
     """
 
     graphs: bool = True

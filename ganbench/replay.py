@@ -1,12 +1,13 @@
 """Training steps as CUDA graphs: the kernels of a step are recorded once and launched together.
 
 What changes from step to step stands in tensors that are filled before a replay: which samples are drawn, and how far the training
-is. Random numbers come from the seeds' own generators, registered with the graph, so that a replayed step is the eager one to the
-bit.
+is. Random numbers come from the seeds' own generators, registered with the graph, so that a replayed step runs the kernels of the
+eager one on the same numbers.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +62,8 @@ class Replays:
     def _record(self, key: tuple[str, ...], phases: Sequence[Phase]) -> None:
         graph = torch.cuda.CUDAGraph()
         states = {purpose: [each.get_state() for each in streams] for purpose, streams in self.streams.items()}
+        collecting = gc.isenabled()
+        gc.disable()  # what would be collected now may hold a graph, and its end would spoil this recording
         try:
             with _one_at_a_time:
                 for streams in self.streams.values():
@@ -77,4 +80,9 @@ class Replays:
             for purpose, streams in self.streams.items():
                 streams[:] = [torch.Generator(self.stream.device).set_state(state) for state in states[purpose]]
             return
+        finally:
+            if collecting:
+                gc.enable()
+        # Recording filled the generators' places on its own stream, where a late fill would undo that of the first replay.
+        torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
         self.graphs[key] = graph

@@ -67,7 +67,8 @@ class Training:
         self._progress = torch.zeros(len(seeds), dtype=dtype, device=device)
         self._keep: float | Tensor = torch.zeros((), dtype=dtype, device=device) if device.startswith("cuda") else 0.0
         self._compiled: dict[str, Callable[[Batched], list[Tensor]] | None] = {}  # by phase; None: it cannot be compiled
-        self._replays = Replays(variant.name, self._run, self.streams, device) if self._replayed else None
+        drawn_from = {purpose: self.streams[purpose] for purpose in ("latent", "noise") if purpose == "latent" or self._noisy}
+        self._replays = Replays(variant.name, self._run, drawn_from, device) if self._replayed else None
         self.curves: dict[str, list[Any]] = {"steps": []}
         self.diverged_at: list[int | None] = [None] * len(seeds)
 
@@ -84,6 +85,10 @@ class Training:
     @property
     def _replayed(self) -> bool:
         return self.execution.graphs and self.device.startswith("cuda")
+
+    @property
+    def _noisy(self) -> bool:
+        return any(phase.noise for phase in self.variant.phases)
 
     @property
     def executed(self) -> str:

