@@ -52,8 +52,8 @@ def _standing(what: str, done: int, total: int) -> str:
     return f"{what}: {done:,} of {total:,} ({100 * done // total} %)" if total else what
 
 
-def show_tables(tables: Sequence[Table]) -> None:
+def show_tables(tables: Sequence[Table], costs: bool = False) -> None:
     """Tables for people on stdout: drawn on a terminal, Markdown where stdout is a file or a pipe."""
     from ganbench.leaderboard.table import show
 
-    show(tables, Console())
+    show(tables, Console(), costs)

@@ -8,12 +8,15 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganbench.errors import unknown_name
 from ganbench.interval import INTERVAL
+from ganbench.leaderboard.cost import cost
 from ganbench.leaderboard.layout import Entry, Sheet, lay_out
 from ganbench.leaderboard.numbers import clean
+from ganbench.leaderboard.pareto import on_front
 from ganbench.leaderboard.summary import Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -36,20 +39,23 @@ LATEX = {
 }
 
 
-def render(tables: Sequence[Table], format: str) -> str:
+def render(tables: Sequence[Table], format: str, costs: bool = False) -> str:
     """The tables as one text that ends in a newline; `format` is md, csv, latex, html or json.
 
-    CSV is long: one line a table, row and score. HTML is a fragment. Raises UsageError for another format.
+    CSV is long: one line a table, row and score. HTML is a fragment. CSV and JSON always hold what rows cost, the others with
+    `costs`. Raises UsageError for another format.
     """
-    renderers = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html, "json": to_json}
-    if format not in renderers:
-        raise unknown_name("table format", format, list(renderers))
-    return renderers[format](tables).encode("utf-8", "replace").decode()  # a lone surrogate, which JSON may hold, cannot be written
+    drawn = {"md": to_markdown, "latex": to_latex, "html": to_html}
+    plain = {"csv": to_csv, "json": to_json}
+    if format not in drawn and format not in plain:
+        raise unknown_name("table format", format, ["md", "csv", "latex", "html", "json"])
+    text = drawn[format](tables, costs) if format in drawn else plain[format](tables)
+    return text.encode("utf-8", "replace").decode()  # a lone surrogate, which JSON may hold, cannot be written
 
 
-def to_markdown(tables: Sequence[Table]) -> str:
+def to_markdown(tables: Sequence[Table], costs: bool = False) -> str:
     """Pipe tables under headings, the best mean of each column in bold."""
-    return "\n\n".join(_markdown(lay_out(table)) for table in tables) + "\n"
+    return "\n\n".join(_markdown(lay_out(table, costs)) for table in tables) + "\n"
 
 
 def _markdown(sheet: Sheet) -> str:
@@ -75,9 +81,9 @@ def _escape_markdown(text: str) -> str:
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)  # an underscore inside a word is only that
 
 
-def to_latex(tables: Sequence[Table]) -> str:
+def to_latex(tables: Sequence[Table], costs: bool = False) -> str:
     """One `table` environment a table, for the booktabs package, the best mean of each column in bold."""
-    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(lay_out(table)) for table in tables)
+    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(lay_out(table, costs)) for table in tables)
 
 
 def _latex(sheet: Sheet) -> str:
@@ -107,11 +113,11 @@ def _escape_latex(text: str) -> str:
     return "".join(LATEX.get(mark, mark) for mark in text)
 
 
-def to_html(tables: Sequence[Table]) -> str:
+def to_html(tables: Sequence[Table], costs: bool = False) -> str:
     """A fragment without styles or scripts: a `figure` a table, every text escaped."""
     from ganbench.leaderboard.templates import environment
 
-    return environment().get_template("tables.html").render(sheets=[lay_out(table) for table in tables])
+    return environment().get_template("tables.html").render(sheets=[lay_out(table, costs) for table in tables])
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -127,16 +133,17 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 def long_form(table: Table) -> Iterator[dict[str, Any]]:
     """One plain dictionary a row and score: names, the protocol's key and every number, None where there is none."""
+    front = on_front(table)
     for row in table.rows:
         scored = [(column, cell) for column, cell in zip(table.columns, row.cells, strict=True) if cell.count]
-        head = {"dataset": table.title, "setting": table.setting, "row": row.name, **_facts(row)}
+        head = {"dataset": table.title, "setting": table.setting, "row": row.name, **_facts(row, front)}
         for column, cell in scored:
             yield {**head, "score": column.label, "better": column.better, "protocol_key": column.key, **_numbers(cell)}
         if not scored:
             yield {**head, "score": None, "better": None, "protocol_key": None, **_numbers(Cell())}
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _facts(row: Row, front: frozenset[str]) -> dict[str, Any]:
     return {
         "variant": row.variant.name,
         "control": row.control,
@@ -150,6 +157,8 @@ def _facts(row: Row) -> dict[str, Any]:
         "train_seconds_per_seed": row.train_seconds_per_seed,
         "images_per_second": row.images_per_second,
         "generator_parameters": row.generator_parameters,
+        **asdict(cost(row)),
+        "pareto_front": row.name in front and not row.control,
         "specification_hash": row.specification_hash,
     }
 
@@ -176,6 +185,7 @@ def to_json(tables: Sequence[Table]) -> str:
 
 def _plain_table(table: Table) -> dict[str, Any]:
     names = [{"score": column.label, "protocol_key": column.key} for column in table.columns]
+    front = on_front(table)
     return {
         "dataset": table.dataset.model_dump(),
         "title": table.title,
@@ -188,7 +198,7 @@ def _plain_table(table: Table) -> dict[str, Any]:
         "rows": [
             {
                 "row": row.name,
-                **_facts(row),
+                **_facts(row, front),
                 "specification": dict(row.specification),
                 "scores": [{**name, **_numbers(cell)} for name, cell in zip(names, row.cells, strict=True)],
             }
@@ -198,15 +208,15 @@ def _plain_table(table: Table) -> dict[str, Any]:
     }
 
 
-def show(tables: Sequence[Table], console: Console) -> None:
+def show(tables: Sequence[Table], console: Console, costs: bool = False) -> None:
     """Print the tables: with rules and bold type on a terminal, as Markdown anywhere else."""
     if not console.is_terminal:
-        console.file.write(to_markdown(tables))
+        console.file.write(to_markdown(tables, costs))
         return
     from rich.table import Table as Grid
     from rich.text import Text
 
-    for sheet in map(lay_out, tables):
+    for sheet in (lay_out(table, costs) for table in tables):
         grid = Grid(title=Text(sheet.heading), caption=Text(" ".join(sheet.caption)), title_justify="left", caption_justify="left")
         for heading in sheet.headings:
             grid.add_column(Text(heading.text), justify="right" if heading.numeric else "left")

@@ -118,6 +118,10 @@ def _of_timing(record: Record) -> Iterator[str]:
     for name, seconds in (("sample_seconds", timing.sample_seconds), ("score_seconds", timing.score_seconds)):
         if seconds is not None and seconds < 0:
             yield f"Its {name} is {seconds:g}, below 0; run its job again."
+    for name in ("images_per_second", "sample_latency_seconds", "samples_per_second", "flops_per_sample", "peak_memory_bytes"):
+        value = getattr(timing, name)
+        if value is not None and value <= 0:
+            yield f"Its {name} is {value:g}, and no run costs that; run its job again."
 
 
 def _of_hashes(record: Record) -> Iterator[str]:

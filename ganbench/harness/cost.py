@@ -1,0 +1,88 @@
+"""What a generator costs: seconds and operations a sample, and the memory that its training took.
+
+Seconds are wall seconds on the threads of this process, beside whatever else the machine runs: compare them on one device.
+"""
+
+from __future__ import annotations
+
+import statistics
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from ganbench.clock import Stopwatch
+from ganbench.generator import SAMPLING_BATCH, condition, draw_latents
+from ganbench.rng import stream
+from ganbench.variant import Recipe
+
+SECONDS = 0.15  # spent on each of the two speeds, more only where fewer passes take longer
+MOST, FEWEST = 50, 3  # passes that are timed
+
+
+class PeakMemory:
+    """The most bytes that torch held allocated on a CUDA device over one or several `with` blocks; None on a CPU, and before any.
+
+    It counts what lay on the device already, such as an extractor's weights.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.bytes: int | None = None
+
+    def __enter__(self) -> PeakMemory:
+        if self.device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self.device)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.device.startswith("cuda"):
+            self.bytes = max(self.bytes or 0, torch.cuda.max_memory_allocated(self.device))
+
+
+def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed: int) -> dict[str, float | int | None]:
+    """The fields of `Timing` that say what sampling costs, by name; none where the generator cannot be run as they ask.
+
+    `given` are labels or images for a batch, from which a conditional generator makes samples. The latents come from a stream of
+    their own, so that nothing else is drawn otherwise than before.
+    """
+    place = next(network.parameters())
+    latents = draw_latents(SAMPLING_BATCH, recipe, stream(seed, "cost")).to(place.device, place.dtype)
+    many = (latents,) if given is None else (latents, condition(given.to(place.device), place.dtype))
+    one = tuple(tensor[:1] for tensor in many)
+    device = str(place.device)
+    network.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[place.device] if place.device.type == "cuda" else []):
+            latency = statistics.median(_seconds(network, one, device))
+            batch = statistics.fmean(_seconds(network, many, device))
+            flops = _flops(network, one)
+    except Exception:  # a generator of anybody's: what it costs is not worth a trained run
+        return {}
+    return {
+        "sample_latency_seconds": latency,
+        "samples_per_second": SAMPLING_BATCH / batch,
+        "flops_per_sample": flops or None,  # nothing that is counted: an unknown number, not none
+    }
+
+
+def _seconds(network: nn.Module, inputs: tuple[Tensor, ...], device: str) -> list[float]:
+    """The seconds of each timed pass, after one that burns in."""
+    network(*inputs)
+    passes: list[float] = []
+    while len(passes) < MOST and (len(passes) < FEWEST or sum(passes) < SECONDS):
+        with Stopwatch(device) as watch:
+            network(*inputs)
+        passes.append(watch.seconds)
+        if sum(passes) > 10 * SECONDS:
+            break  # a slow generator on a slow machine: one pass says enough
+    return passes
+
+
+def _flops(network: nn.Module, one: tuple[Tensor, ...]) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with counter:
+        network(*one)
+    return int(counter.get_total_flops())
