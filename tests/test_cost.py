@@ -88,6 +88,22 @@ def test_a_conditional_generator_gets_labels_and_one_that_fails_costs_nothing() 
     assert sampling_cost(Conditional(), RECIPE, None, 0) == {}
 
 
+class Handing(nn.Module):
+    """Hands a parameter of its own to another module, as a StyleGAN hands its constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.zeros(1, 8))
+        self.layer = nn.Linear(8, 4)
+
+    def forward(self, z):
+        return self.layer(self.constant) + self.layer(z)
+
+
+def test_parameters_that_one_module_hands_to_another_are_no_trouble() -> None:
+    assert sampling_cost(Handing(), RECIPE, None, 0)["flops_per_sample"] == 2 * 2 * 8 * 4
+
+
 def test_the_global_stream_stands_where_it_stood() -> None:
     class Drawing(Waiting):
         def forward(self, z):

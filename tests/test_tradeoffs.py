@@ -35,6 +35,13 @@ def test_dots_lie_where_their_seconds_and_scores_are() -> None:
     assert "made-up cpu, 2 threads" in plot.title
 
 
+def test_names_that_would_lie_on_each_other_are_left_to_the_tooltips() -> None:
+    records = [timed(f"v{place}", 5.0 - 0.1 * place, 1.0 + 0.1 * place) for place in range(4)] + [timed("far", 1.0, 9.0)]
+    (plot,) = tradeoffs(one_table(records))
+    assert all(dot.on_front for dot in plot.dots)
+    assert {dot.name for dot in plot.dots if dot.named} == {"v0", "v3", "far"}  # 4.9, 9.8 and 14.7 pixels below v0
+
+
 def test_a_row_that_lost_a_seed_is_hollow_and_one_row_is_no_contest() -> None:
     lost = made_record("best", 1, {}, status="diverged", environment=timed("best", 0.1, 0.1).environment)
     (plot,) = tradeoffs(one_table([timed("best", 0.1, 0.1), lost, timed("slow", 1.0, 1.0)]))

@@ -18,6 +18,7 @@ from ganbench.variant import Recipe
 
 SECONDS = 0.15  # spent on each of the two speeds, more only where fewer passes take longer
 MOST, FEWEST = 50, 3  # passes that are timed
+SLOW = 1.0  # seconds of a pass beside which what the first one pays once is nothing
 
 
 class PeakMemory:
@@ -44,14 +45,14 @@ def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
     """The fields of `Timing` that say what sampling costs, by name; none where the generator cannot be run as they ask.
 
     `given` are labels or images for a batch, from which a conditional generator makes samples. The latents come from a stream of
-    their own, so that nothing else is drawn otherwise than before.
+    their own, so that nothing else is drawn otherwise than before. The network is left in evaluation mode and without gradients.
     """
     place = next(network.parameters())
     latents = draw_latents(SAMPLING_BATCH, recipe, stream(seed, "cost")).to(place.device, place.dtype)
     many = (latents,) if given is None else (latents, condition(given.to(place.device), place.dtype))
     one = tuple(tensor[:1] for tensor in many)
     device = str(place.device)
-    network.eval()
+    network.eval().requires_grad_(False)  # the counter of operations fails on parameters that a module hands to another
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[place.device] if place.device.type == "cuda" else []):
             latency = statistics.median(_seconds(network, one, device))
@@ -67,16 +68,20 @@ def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
 
 
 def _seconds(network: nn.Module, inputs: tuple[Tensor, ...], device: str) -> list[float]:
-    """The seconds of each timed pass, after one that burns in."""
-    network(*inputs)
+    """The seconds of each timed pass, after one that burns in; of a pass that takes longer than `SLOW`, there is only that one."""
+    burn_in = _timed(network, inputs, device)
+    if burn_in > SLOW:
+        return [burn_in]
     passes: list[float] = []
-    while len(passes) < MOST and (len(passes) < FEWEST or sum(passes) < SECONDS):
-        with Stopwatch(device) as watch:
-            network(*inputs)
-        passes.append(watch.seconds)
-        if sum(passes) > 10 * SECONDS:
-            break  # a slow generator on a slow machine: one pass says enough
+    while len(passes) < FEWEST or (len(passes) < MOST and sum(passes) < SECONDS):
+        passes.append(_timed(network, inputs, device))
     return passes
+
+
+def _timed(network: nn.Module, inputs: tuple[Tensor, ...], device: str) -> float:
+    with Stopwatch(device) as watch:
+        network(*inputs)
+    return watch.seconds
 
 
 def _flops(network: nn.Module, one: tuple[Tensor, ...]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ganbench.leaderboard.chart import Axis, Line, axis, path
 from ganbench.leaderboard.cost import device
@@ -19,6 +19,7 @@ from ganbench.record import Record
 
 WIDTH, HEIGHT = 420.0, 220.0  # pixels
 CUT = 0.02  # part of the scores while training at each end that the axis leaves out
+NAME = (90.0, 10.0)  # pixels that a name takes
 COLOURED = 4  # rows, the best-ranked; the others are grey
 GREY = 4
 CAPTION = (
@@ -33,7 +34,7 @@ OVER_TIME = (
 
 @dataclass(frozen=True)
 class Dot:
-    """One row, in pixels from the left and the top. `on_front` rows bear their names."""
+    """One row, in pixels from the left and the top. `named`: on the front, with room for its name."""
 
     name: str
     told: str
@@ -41,6 +42,7 @@ class Dot:
     y: float
     on_front: bool
     whole: bool
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,18 @@ def _dots(label: str, better: Better, where: str, members: Sequence[Point]) -> P
         )
         for point in members
     )
+    dots = _named(dots)
     joined = path(x, y, [(point.seconds, point.score) for point in best])
     return _plot(f"{label} against training seconds a seed, on {where}", x, y, dots=dots, front=joined)
+
+
+def _named(dots: Sequence[Dot]) -> tuple[Dot, ...]:
+    """The dots with those of the front named that have room for it, from the cheapest on."""
+    room: list[Dot] = []
+    for dot in sorted((dot for dot in dots if dot.on_front), key=lambda dot: dot.x):
+        if all(abs(dot.y - other.y) > NAME[1] or dot.x - other.x > NAME[0] for other in room):
+            room.append(dot)
+    return tuple(replace(dot, named=dot in room) for dot in dots)
 
 
 def _lines(title: str, courses: dict[str, list[tuple[float, float]]]) -> Plot:
