@@ -62,20 +62,21 @@ def _markdown(sheet: Sheet) -> str:
     from tabulate import tabulate
 
     def field(entry: Entry) -> str:
-        return f"**{_escape_markdown(entry.text)}**" if entry.best else _escape_markdown(entry.text)
+        return f"**{escape_markdown(entry.text)}**" if entry.best else escape_markdown(entry.text)
 
     body = tabulate(
         [[field(entry) for entry in entries] for entries in (*sheet.ranked, *sheet.controls)],
-        headers=[_escape_markdown(heading.text) for heading in sheet.headings],
+        headers=[escape_markdown(heading.text) for heading in sheet.headings],
         tablefmt="pipe",
         colalign=["right" if heading.numeric else "left" for heading in sheet.headings],
         disable_numparse=True,
     )
-    caption = " ".join(_escape_markdown(sentence) for sentence in sheet.caption)
-    return f"### {_escape_markdown(sheet.heading)}\n\n{body}\n\n{caption}"
+    caption = " ".join(escape_markdown(sentence) for sentence in sheet.caption)
+    return f"### {escape_markdown(sheet.heading)}\n\n{body}\n\n{caption}"
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """The text so that Markdown shows it as it is, also where that allows HTML."""
     text = html.escape(text, quote=False)
     text = re.sub(r"([\\`*|\[\]~])", r"\\\1", text)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)  # an underscore inside a word is only that
