@@ -171,7 +171,7 @@ def _notes(variants: int, datasets: int, test: Test | None) -> list[str]:
     notes = []
     if datasets <= 10 or variants <= 5:
         notes.append(
-            f"With {variants} variants on {datasets} data sets the tests are approximate: their tables hold from about 5 on 10."
+            f"With {variants} variants on {datasets} data sets the tests are approximate: Demšar asks for more than 5 on 10."
         )
     if test.f_p > ALPHA:
         notes.append("Friedman's test does not tell the variants apart, so none is called better than another.")
