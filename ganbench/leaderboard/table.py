@@ -30,13 +30,15 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"{\char34}",  # \textquotedbl is not in the fonts of a plain document
     "±": r"$\pm$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "–": "--",
     "…": r"\ldots{}",
 }
+# Latin letters that a plain document of pdfLaTeX has no glyphs for, beside everything from U+0180 on.
+UNSET = "«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ"
 
 
 def render(tables: Sequence[Table], format: str, costs: bool = False) -> str:
@@ -84,7 +86,10 @@ def escape_markdown(text: str) -> str:
 
 def to_latex(tables: Sequence[Table], costs: bool = False) -> str:
     """One `table` environment a table, for the booktabs package, the best mean of each column in bold."""
-    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(lay_out(table, costs)) for table in tables)
+    return (
+        "% \\usepackage{booktabs}; where a table is wider than the page, set it in \\resizebox{\\textwidth}{!}{...}\n"
+        + "\n".join(_latex(lay_out(table, costs)) for table in tables)
+    )
 
 
 def _latex(sheet: Sheet) -> str:
@@ -111,7 +116,9 @@ def _latex(sheet: Sheet) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(LATEX.get(mark, mark) for mark in text)
+    """The text so that a plain document of pdfLaTeX shows it: what that has no glyph for by its number, U+03BB."""
+    known = (LATEX.get(mark, mark) for mark in text)
+    return "".join(f"U+{ord(mark):04X}" if len(mark) == 1 and (mark > "\u017f" or mark in UNSET) else mark for mark in known)
 
 
 def to_html(tables: Sequence[Table], costs: bool = False) -> str:
