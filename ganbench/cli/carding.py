@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganbench.cli.console import err, print_json
+from ganbench.cli.console import err, named_path, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def card(
-    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    records: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.")],
     variant: Annotated[str, typer.Option(help="The variant that the card is of.")],
     out: Annotated[Path, typer.Option(help="Folder for README.md and the checkpoints.")],
     push: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ganbench.cli.console import print_json
+from ganbench.cli.console import named_path, print_json
 
 
 class Format(enum.StrEnum):
@@ -21,7 +21,9 @@ class Format(enum.StrEnum):
 
 
 def rank(
-    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them, of several data sets.")],
+    records: Annotated[
+        list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them, of several data sets.")
+    ],
     metric: Annotated[
         str | None,
         typer.Option(help="Rank by this score, or by this metric in whatever features. Default: each data set's primary one."),

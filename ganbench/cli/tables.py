@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ganbench.cli.console import show_tables
+from ganbench.cli.console import named_path, show_tables
 
 
 class Format(enum.StrEnum):
@@ -23,7 +23,7 @@ class Format(enum.StrEnum):
 
 
 def table(
-    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    records: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.")],
     format: Annotated[
         Format | None, typer.Option("--format", "-f", help="How to print it. Default: text.", show_default=False)
     ] = None,
