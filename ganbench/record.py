@@ -117,8 +117,8 @@ class Timing(Model):
     whole stack, and so is `peak_memory_bytes`, the most that torch held on a CUDA device while it trained (None on a CPU).
 
     Of the generator in evaluation mode: `sample_latency_seconds`, the median for one sample in a batch of one;
-    `samples_per_second` in batches of 256; and `flops_per_sample`, as torch.utils.flop_counter counts one forward pass: matrix
-    products, convolutions and attention, a multiply-add as 2, nothing else.
+    `samples_per_second`, 256 over the median for a batch of so many; and `flops_per_sample`, as torch.utils.flop_counter counts
+    one forward pass: matrix products, convolutions and attention, a multiply-add as 2, nothing else.
     """
 
     train_seconds: float
