@@ -11,9 +11,9 @@ from ganbench.record import Record
 SEVERAL = "several"
 MEANING = (
     "Latency: the median seconds of one sample in a batch of one. Samples/s: the same in batches of 256. FLOPs: of the generator's "
-    "forward pass of one sample, matrix products, convolutions and attention alone, a multiply-add as 2. Peak memory: the most that "
-    "torch held on a CUDA device while all stacked seeds trained. Pareto: no row of the table on the same device has a score as good "
-    "in less training time, or a better one in as much; rows that lost a seed take no part."
+    "forward pass of one sample, matrix products, convolutions and attention alone, a multiply-add as 2. Peak memory: the most "
+    "that torch held on a CUDA device while all stacked seeds trained. Pareto: no row of the table on the same device has a score "
+    "as good in less training time, or a better one in as much; rows that lost a seed take no part."
 )
 
 
