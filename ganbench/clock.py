@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 
 class Stopwatch:
-    """Adds up wall seconds over one or several `with` blocks; waits for a CUDA device's queued work at both ends."""
+    """Adds up wall seconds over one or several `with` blocks.
+
+    On a CUDA device it waits at both ends for the work that the current stream holds.
+    """
 
     def __init__(self, device: str = "cpu", seconds: float = 0.0) -> None:
         self.device = device
@@ -27,7 +30,7 @@ class Stopwatch:
         if self.device.startswith("cuda"):
             import torch
 
-            torch.cuda.synchronize(self.device)
+            torch.cuda.current_stream(self.device).synchronize()
 
 
 def utc_now() -> str:

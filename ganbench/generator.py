@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError
 from ganbench.files import digest, write_atomically
 from ganbench.registry import find
-from ganbench.rng import stream
+from ganbench.rng import seeded_globally, stream
 from ganbench.variant import Recipe, Space, Variant
 
 FORMAT = 1
@@ -121,7 +121,7 @@ class TrainedGenerator:
 
 def build_generator(variant: Variant, space: Space, recipe: Recipe, state: dict[str, Tensor], device: str = "cpu") -> nn.Module:
     """The generator with the given weights, in float32 and evaluation mode. Raises InvalidInputError when they do not fit."""
-    with torch.random.fork_rng(devices=[]):
+    with seeded_globally(0):  # the weights that it starts with are replaced
         network = variant.networks(space, recipe)["generator"]
     try:
         network.load_state_dict(state)

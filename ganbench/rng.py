@@ -7,10 +7,15 @@ changes no other draw.
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+_global_generator = threading.RLock()
 
 
 def stream_seed(seed: int, purpose: str, *position: int) -> int:
@@ -24,3 +29,16 @@ def stream(seed: int, purpose: str, *position: int, device: torch.device | str =
     import torch
 
     return torch.Generator(device=device).manual_seed(stream_seed(seed, purpose, *position))
+
+
+@contextmanager
+def seeded_globally(seed: int) -> Iterator[None]:
+    """Inside, torch's global CPU generator starts from `seed`, for code that draws from no other; afterwards it is as it was.
+
+    One thread at a time: the generator is of the whole process.
+    """
+    import torch
+
+    with _global_generator, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

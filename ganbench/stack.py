@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_map
 
 from ganbench.bound import BoundNetwork, Tensors
 from ganbench.errors import UsageError
-from ganbench.rng import stream_seed
+from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Recipe, Space, Variant
 
 
@@ -49,8 +49,7 @@ def build(
     """The variant's networks for every seed. Weights are drawn on the CPU, so that a seed starts alike on every device."""
     built: list[dict[str, nn.Module]] = []
     for seed in seeds:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, "init"))
+        with seeded_globally(stream_seed(seed, "init")):
             built.append(variant.networks(space, recipe))
     wanted = {"generator", *(name for phase in variant.phases for name in phase.updates)}
     if missing := wanted - built[0].keys():
@@ -67,9 +66,20 @@ def evaluate(
     """
     parameters = {name: net.parameters if name in updated else net.frozen for name, net in networks.items()}
     buffers = {name: net.buffers for name, net in networks.items()}
+    return evaluate_at(objective, {name: net.module for name, net in networks.items()}, parameters, buffers, batch)
+
+
+def evaluate_at(
+    objective: Objective,
+    modules: Mapping[str, nn.Module],
+    parameters: dict[str, Tensors],
+    buffers: dict[str, Tensors],
+    batch: dict[str, Any],
+) -> tuple[Tensor, Tensors]:
+    """As `evaluate`, with each network's module, and its parameters and buffers, (S, ...) each, given one by one."""
 
     def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: dict[str, Any]) -> tuple[Tensor, Tensors]:
-        functions = {name: BoundNetwork(net.module, parameters[name], buffers[name]) for name, net in networks.items()}
+        functions = {name: BoundNetwork(module, parameters[name], buffers[name]) for name, module in modules.items()}
         given = objective(Networks(functions), Batch(**batch))
         if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Tensor) and given[0].ndim == 0):
             raise UsageError("An objective gives something else than a scalar loss and what it watches; return (loss, {}) from it.")

@@ -7,57 +7,26 @@ from one stream a seed. So a seed's training depends on no other seed, and not o
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganbench.batches import RealBatches
+from ganbench.compiled import Batched, CompilationError, compile_gradients
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
-from ganbench.generator import build_generator, draw_latents, scaled
+from ganbench.execution import Execution, arithmetic
+from ganbench.generator import build_generator, draw_latents
+from ganbench.replay import Replays
 from ganbench.rng import stream
 from ganbench.stack import StackedNetwork, build, evaluate
 from ganbench.variant import Noise, Phase, Recipe, Space, Variant
 
-
-def check_batch_size(dataset: LoadedDataset, batch_size: int) -> None:
-    """Raise UsageError when the training part does not fill one batch."""
-    if batch_size > len(dataset.train):
-        raise UsageError(
-            f"The batch size {batch_size} is more than the {len(dataset.train)} training samples of {dataset.name}; "
-            "set a smaller batch_size in the suite's overrides."
-        )
-
-
-class RealBatches:
-    """Batches of the training part, by number: the data lie on the device whole, as uint8 where they are images."""
-
-    def __init__(self, dataset: LoadedDataset, seeds: list[int], batch_size: int, device: str, dtype: torch.dtype) -> None:
-        check_batch_size(dataset, batch_size)
-        self.items = dataset.train.items.to(device)
-        self.labels = None if dataset.train.labels is None else dataset.train.labels.to(device)
-        self.inputs = None if dataset.train.inputs is None else dataset.train.inputs.to(device)
-        self.seeds, self.batch_size, self.dtype = seeds, batch_size, dtype
-        self.per_epoch = len(dataset.train) // batch_size
-        self._epoch = -1
-        self._order = torch.empty(0)
-
-    def draw(self, number: int) -> dict[str, Tensor]:
-        """Batch `number`: real (S, B, *shape), images in [-1, 1], and labels (S, B) and inputs (S, B, C, H, W) if any."""
-        epoch, position = divmod(number, self.per_epoch)
-        if epoch != self._epoch:
-            orders = [torch.randperm(len(self.items), generator=stream(seed, "epoch", epoch)) for seed in self.seeds]
-            self._order = torch.stack(orders).to(self.items.device)  # (S, N)
-            self._epoch = epoch
-        at = position * self.batch_size
-        chosen = self._order[:, at : at + self.batch_size]  # (S, B)
-        batch = {"real": scaled(self.items[chosen], self.dtype)}
-        if self.labels is not None:
-            batch["labels"] = self.labels[chosen]
-        if self.inputs is not None:
-            batch["inputs"] = scaled(self.inputs[chosen], self.dtype)
-        return batch
+log = logging.getLogger(__name__)
 
 
 class Training:
@@ -79,8 +48,9 @@ class Training:
         watch_every: int = 50,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        execution: Execution = Execution(),
     ) -> None:
-        self.variant, self.recipe, self.seeds, self.steps = variant, recipe, seeds, steps
+        self.variant, self.recipe, self.seeds, self.steps, self.execution = variant, recipe, seeds, steps, execution
         self.space = Space(dataset.shape, dataset.classes, dataset.inputs)
         if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
@@ -92,6 +62,12 @@ class Training:
         self.streams = {purpose: [stream(seed, purpose, device=device) for seed in seeds] for purpose in ("latent", "noise")}
         self.step = 0
         self.batches_drawn = 0
+        # What differs between steps, in tensors that stay where they are: a recorded step reads them.
+        self._chosen: list[Tensor] = []  # (S, B) each, of the step's draws in turn
+        self._progress = torch.zeros(len(seeds), dtype=dtype, device=device)
+        self._keep: float | Tensor = torch.zeros((), dtype=dtype, device=device) if device.startswith("cuda") else 0.0
+        self._compiled: dict[str, Callable[[Batched], list[Tensor]] | None] = {}  # by phase; None: it cannot be compiled
+        self._replays = Replays(variant.name, self._run, self.streams, device) if self._replayed else None
         self.curves: dict[str, list[Any]] = {"steps": []}
         self.diverged_at: list[int | None] = [None] * len(seeds)
 
@@ -105,22 +81,28 @@ class Training:
         """True after the last step, and when no seed is left that has not diverged."""
         return self.step >= self.steps or None not in self.diverged_at
 
+    @property
+    def _replayed(self) -> bool:
+        return self.execution.graphs and self.device.startswith("cuda")
+
+    @property
+    def executed(self) -> str:
+        """How steps were executed, for the record: "eager" or "graphs", and "compiled" where their gradients were."""
+        graphs = self._replays is not None and self._replays.refused is None
+        compiled = self.execution.compile and None not in self._compiled.values()
+        return ("graphs" if graphs else "eager") + (", compiled" if compiled else "")
+
     def advance(self, until: int) -> None:
-        """Train up to step `until`, or until `finished`."""
+        """Train up to step `until`, or until `finished`. Watched steps are run eagerly: they read more than others."""
         while self.step < until and not self.finished:
             self.step += 1
             watch = self.step == 1 or self.step % self.watch_every == 0 or self.step == self.steps
-            seen: dict[str, Tensor] = {}
-            for phase in self.variant.phases:
-                if self.step % phase.every:
-                    continue
-                watched = watch and phase.every == 1  # else a curve would lack points
-                for _ in range(phase.steps(self.recipe)):
-                    noted = self._update(phase, watched)
-                if watched:
-                    seen.update(noted)
-            if self.average is not None:
-                self._follow()
+            phases = [phase for phase in self.variant.phases if self.step % phase.every == 0]
+            self._prepare(phases)
+            if self._replays is not None and not watch:
+                self._replays.play(phases)
+                continue
+            seen = self._run(phases, watch)
             if watch:
                 self._note(seen)
 
@@ -186,33 +168,76 @@ class Training:
     def _generator(self) -> StackedNetwork:
         return self.networks["generator"]
 
-    def _update(self, phase: Phase, watch: bool) -> dict[str, Tensor]:
+    def _prepare(self, phases: Sequence[Phase]) -> None:
+        """Fill in what this step reads beside the networks: which samples it draws, and how far the training is."""
+        draws = sum(phase.steps(self.recipe) for phase in phases)
+        for place in range(draws):
+            chosen = self.batches.choose(self.batches_drawn + place)
+            if place < len(self._chosen):
+                self._chosen[place].copy_(chosen)
+            else:
+                self._chosen.append(chosen.clone())
+        self.batches_drawn += draws
+        self._progress.fill_((self.step - 1) / self.steps)
+        # The decay grows to its full value, so that the first steps are forgotten.
+        keep = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        self._keep = self._keep.fill_(1 - keep) if isinstance(self._keep, Tensor) else 1 - keep
+
+    def _run(self, phases: Sequence[Phase], watch: bool = False) -> dict[str, Tensor]:
+        """One training step of these phases. Where it is watched: what is to be noted, (S,) each."""
+        seen: dict[str, Tensor] = {}
+        draws = iter(self._chosen)
+        with arithmetic(self.execution.tf32):
+            for phase in phases:
+                watched = watch and phase.every == 1  # else a curve would lack points
+                for _ in range(phase.steps(self.recipe)):
+                    noted = self._update(phase, next(draws), watched)
+                seen.update(noted)
+            if self.average is not None:
+                self._follow(self.average)
+        return seen
+
+    def _update(self, phase: Phase, chosen: Tensor, watch: bool) -> dict[str, Tensor]:
         """One step of one phase; where it is watched, its loss, gradient norm and what the objective watches, (S,) each."""
-        batch = self._draw(phase)
-        losses, watched = evaluate(phase.objective, self.networks, phase.updates, batch)
+        batch = self._draw(phase, chosen)
         leaves = [value for name in phase.updates for value in self.networks[name].parameters.values()]
-        gradients = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
-        for leaf, gradient in zip(leaves, gradients, strict=True):
+        noted: dict[str, Tensor] = {}
+        if not watch and (compiled := self._compile(phase, batch)):
+            gradients = compiled(batch)
+        else:
+            losses, watched = evaluate(phase.objective, self.networks, phase.updates, batch)
+            found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
             # Fused Adam on a CPU (torch 2.15) reads a gradient's memory in order, whatever its strides.
-            leaf.grad = gradient.contiguous()
+            gradients = [gradient.contiguous() for gradient in found]
+            if watch:
+                squares = [gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]  # (S,) each
+                noted = {"loss": losses.detach(), "grad_norm": torch.stack(squares).sum(0).sqrt(), **watched}
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            leaf.grad = gradient
         self.optimizers[phase.name].step()
         if phase.constrain is not None:
             phase.constrain({f"{name}/{key}": value for name in phase.updates for key, value in self.networks[name].frozen.items()})
-        if not watch:
-            return {}
-        squares = [gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]  # (S,) each
-        noted = {"loss": losses.detach(), "grad_norm": torch.stack(squares).sum(0).sqrt(), **watched}
         return {f"{phase.name}.{name}": value for name, value in noted.items()}
 
-    def _draw(self, phase: Phase) -> dict[str, Any]:
+    def _compile(self, phase: Phase, example: Batched) -> Callable[[Batched], list[Tensor]] | None:
+        """The phase's compiled gradients, or None where they are not compiled."""
+        if not self.execution.compile:
+            return None
+        if phase.name not in self._compiled:
+            try:
+                self._compiled[phase.name] = compile_gradients(phase, self.networks, example)
+            except CompilationError as error:
+                log.warning("%s: %s", self.variant.name, error)
+                self._compiled[phase.name] = None
+        return self._compiled[phase.name]
+
+    def _draw(self, phase: Phase, chosen: Tensor) -> Batched:
         size = self.recipe.batch_size
-        batch: dict[str, Any] = self.batches.draw(self.batches_drawn)
-        self.batches_drawn += 1
+        batch: Batched = self.batches.take(chosen)
         latents = [draw_latents(size, self.recipe, each, self.dtype) for each in self.streams["latent"]]
         batch["z"] = torch.stack(latents)  # (S, B, Z)
         batch["noise"] = {name: self._noise(each) for name, each in phase.noise.items()}
-        done = (self.step - 1) / self.steps
-        batch["progress"] = torch.full((len(self.seeds),), done, dtype=self.dtype, device=self.device)
+        batch["progress"] = self._progress
         return batch
 
     def _noise(self, noise: Noise) -> Tensor:
@@ -224,16 +249,12 @@ class Training:
         return drawn
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average: the decay grows to its full value as (1 + t) / (10 + t), so that the first steps are forgotten."""
-        if self.average is None:
-            return
-        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+    def _follow(self, average: dict[str, Tensor]) -> None:
         for key, value in self._generator().state().items():
             if value.is_floating_point():
-                self.average[key].lerp_(value, 1 - decay)
+                average[key].lerp_(value, self._keep)
             else:
-                self.average[key].copy_(value)
+                average[key].copy_(value)
 
     def _note(self, seen: dict[str, Tensor]) -> None:
         """Keep what was watched, and mark the seeds that are no longer finite. The only place that waits for the device."""
@@ -250,6 +271,7 @@ class Training:
 def _optimizer(phase: Phase, recipe: Recipe, networks: dict[str, StackedNetwork]) -> torch.optim.Optimizer:
     """Adam or RMSProp on the stacked parameters: elementwise, so one of them steps every seed."""
     leaves = [value for name in phase.updates for value in networks[name].parameters.values()]
+    on_cuda = leaves[0].is_cuda  # its count of steps then lies on the device, where a recorded step can move it
     if recipe.optimizer == "rmsprop":
-        return torch.optim.RMSprop(leaves, lr=phase.lr(recipe), alpha=recipe.betas[1])
-    return torch.optim.Adam(leaves, lr=phase.lr(recipe), betas=recipe.betas, fused=True)
+        return torch.optim.RMSprop(leaves, lr=phase.lr(recipe), alpha=recipe.betas[1], capturable=on_cuda)
+    return torch.optim.Adam(leaves, lr=phase.lr(recipe), betas=recipe.betas, fused=True, capturable=on_cuda)

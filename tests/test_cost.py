@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,25 @@ def test_the_global_stream_stands_where_it_stood() -> None:
     before = torch.get_rng_state()
     assert set(sampling_cost(Drawing(), RECIPE, None, 0)) == FIELDS
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_thread_beside_others_states_no_peak() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(lambda: PeakMemory("cuda").known).result()
+    assert PeakMemory("cuda").known
+
+
+def test_counting_leaves_the_modules_of_other_threads_alone() -> None:
+    hooks = torch.nn.modules.module._global_forward_pre_hooks
+    seen = []
+
+    class Looking(Waiting):
+        def forward(self, z):
+            seen.append(len(hooks))
+            return super().forward(z)
+
+    sampling_cost(Looking(), RECIPE, None, 0)
+    assert set(seen) == {0}
 
 
 def test_a_cpu_states_no_peak() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 FLOORS: list[set[str]] = [
-    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval"},
+    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval", "execution"},
     {
         "variant",
         "adversarial",
@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     | {"weights", "resize", "kernels", "projections", "class_scores", "frechet", "extrapolation"}
     | {"distances", "neighbours", "cells", "relativistic"},
     {"variants", "datasets", "extractors", "metrics", "generator", "stack", "checkpoint", "cache", "find_extractor"},
-    {"train", "sources", "score"},
+    {"train", "batches", "compiled", "replay", "sources", "score"},
     {"harness", "leaderboard", "audit"},
     {"cli"},
     {"__main__"},
@@ -56,6 +56,9 @@ NEIGHBOURS = {
     ("frechet", "extractor"),  # a Gaussian is fitted to features or given as statistics
     ("extrapolation", "extractor"),  # rows are read in the same blocks,
     ("extrapolation", "metric"),  # an intercept and its error are a metric's value
+    ("train", "batches"),  # what one training step reads,
+    ("train", "compiled"),  # how its gradients are found,
+    ("train", "replay"),  # and how it is launched
     ("score", "sources"),  # scores are of samples: it reads their type
 }
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ganbench import registry
 from ganbench.dataset import Location, load_dataset
+from ganbench.execution import Execution
 from ganbench.extractor import Loading
 from ganbench.find_extractor import find_extractor
 from ganbench.harness.harness import prepare, run_suite
@@ -31,7 +32,8 @@ def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
     recipe = dataclasses.replace(variant.recipe_for(Space(data.shape, data.classes)), batch_size=16)
     states = {where: Training(variant, recipe, data, [0, 1], 1, device=where, dtype=torch.float64) for where in ("cpu", "cuda")}
     for phase in variant.phases:
-        batch = states["cpu"]._draw(phase)
+        states["cpu"]._prepare([phase])
+        batch = states["cpu"]._draw(phase, states["cpu"]._chosen[0])
         found = {}
         for where, state in states.items():
             losses, _ = evaluate(phase.objective, state.networks, phase.updates, {k: v.to(where) for k, v in batch.items()})
@@ -40,6 +42,36 @@ def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
             found[where] = [losses.detach().cpu(), *(gradient.cpu() for gradient in gradients)]
         for ours, theirs in zip(found["cuda"], found["cpu"], strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dataset", ["ring-8", "digits"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_recorded_step_is_the_eager_one_to_the_bit(name: str, dataset: str) -> None:
+    data, variant = load_dataset(dataset, Location()), registry.find("variants", name).load()
+    space = Space(data.shape, data.classes)
+    if reason := variant.refuses(space):
+        pytest.skip(reason)
+    recipe = dataclasses.replace(variant.recipe_for(space), batch_size=24, ema_decay=0.9)
+    states = []
+    for graphs in (False, True):
+        execution = Execution(graphs=graphs)
+        state = Training(variant, recipe, data, [0, 1], 40, watch_every=7, device="cuda", execution=execution)
+        state.advance(24)
+        states.append(state)
+    assert states[1].executed == "graphs", states[1]._replays.refused
+    ours, theirs = states[1].tensors(), states[0].tensors()
+    assert states[1].diverged_at == states[0].diverged_at == [None, None]
+    different = [key for key in theirs if not torch.equal(ours[key], theirs[key])]
+    assert not different
+
+
+def test_compiled_gradients_are_the_eager_ones() -> None:
+    data, variant = load_dataset("ring-8", Location()), registry.find("variants", "pacgan2").load()
+    recipe = dataclasses.replace(variant.recipe_for(Space(data.shape)), batch_size=24, architecture="pacgan-toy")
+    state = Training(variant, recipe, data, [0, 1, 2], 40, watch_every=40, device="cuda", execution=Execution(compile=True))
+    state.advance(20)
+    assert state.executed == "graphs, compiled"
+    assert state.diverged_at == [None] * 3
 
 
 @pytest.mark.parametrize(("extractor", "dataset"), [("points", "ring-8"), ("digits-cnn", "digits")])

@@ -6,6 +6,7 @@ Seconds are wall seconds on the threads of this process, beside whatever else th
 from __future__ import annotations
 
 import statistics
+import threading
 from types import TracebackType
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from ganbench.clock import Stopwatch
 from ganbench.generator import SAMPLING_BATCH, condition, draw_latents
-from ganbench.rng import stream
+from ganbench.rng import seeded_globally, stream
 from ganbench.variant import Recipe
 
 SECONDS = 0.15  # spent on each of the two speeds, more only where fewer passes take longer
@@ -22,22 +23,24 @@ SLOW = 1.0  # seconds of a pass beside which what the first one pays once is not
 
 
 class PeakMemory:
-    """The most bytes that torch held allocated on a CUDA device over one or several `with` blocks; None on a CPU, and before any.
+    """The most bytes that torch held allocated on a CUDA device over one or several `with` blocks.
 
-    It counts what lay on the device already, such as an extractor's weights.
+    It counts what lay on the device already, such as an extractor's weights. None on a CPU, before any block, and on a thread
+    beside the main one: jobs that train at once in one process would count each other's.
     """
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self.known = device.startswith("cuda") and threading.current_thread() is threading.main_thread()
         self.bytes: int | None = None
 
     def __enter__(self) -> PeakMemory:
-        if self.device.startswith("cuda"):
+        if self.known:
             torch.cuda.reset_peak_memory_stats(self.device)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.device.startswith("cuda"):
+        if self.known:
             self.bytes = max(self.bytes or 0, torch.cuda.max_memory_allocated(self.device))
 
 
@@ -45,16 +48,17 @@ def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
     """The fields of `Timing` that say what sampling costs, by name; none where the generator cannot be run as they ask.
 
     `given` are labels or images for a batch, from which a conditional generator makes samples. The latents come from a stream of
-    their own, so that nothing else is drawn otherwise than before. The network is left in evaluation mode and without gradients.
+    their own, so that nothing else is drawn otherwise than before. The network is left in evaluation mode.
     """
     place = next(network.parameters())
     latents = draw_latents(SAMPLING_BATCH, recipe, stream(seed, "cost")).to(place.device, place.dtype)
     many = (latents,) if given is None else (latents, condition(given.to(place.device), place.dtype))
     one = tuple(tensor[:1] for tensor in many)
     device = str(place.device)
-    network.eval().requires_grad_(False)  # the counter of operations fails on parameters that a module hands to another
+    forked = [place.device] if place.device.type == "cuda" else []
+    network.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[place.device] if place.device.type == "cuda" else []):
+        with torch.no_grad(), seeded_globally(seed), torch.random.fork_rng(devices=forked):
             latency = statistics.median(_seconds(network, one, device))
             batch = statistics.median(_seconds(network, many, device))
             flops = _flops(network, one)
@@ -84,10 +88,21 @@ def _timed(network: nn.Module, inputs: tuple[Tensor, ...], device: str) -> float
     return watch.seconds
 
 
+class _Untracked:
+    """Stands for the counter's tracker of modules, whose hooks are the whole process's: other threads may be training there."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 def _flops(network: nn.Module, one: tuple[Tensor, ...]) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _Untracked()  # type: ignore[assignment]
     with counter:
         network(*one)
     return int(counter.get_total_flops())

@@ -103,7 +103,9 @@ def estimate_seconds(job: Job, setting: Setting, dataset: LoadedDataset, probe_s
     variant = find("variants", job.variant).load()
     if job.recipe is None or not isinstance(variant, Variant):
         return None
-    training = Training(variant, replace(job.recipe), dataset, list(job.seeds), job.steps, device=setting.device)
+    training = Training(
+        variant, replace(job.recipe), dataset, list(job.seeds), job.steps, device=setting.device, execution=setting.execution
+    )
     training.advance(1)  # warm up
     started = time.perf_counter()
     while not training.finished and time.perf_counter() - started < probe_seconds:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -42,9 +43,13 @@ def run_job(job: Job, setting: Setting, threads: int, parent: int | None = None)
         if parent is not None and os.getppid() != parent:
             os._exit(1)  # an orphan must not write into a folder where the next run may be at work
 
-    report = Reporter(status_path(job, setting))
     with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results
-        _run(job, setting, report, still_wanted)
+        run_lane(job, setting, still_wanted)
+
+
+def run_lane(job: Job, setting: Setting, still_wanted: Callable[[], None]) -> None:
+    """Run a job on this thread and write its records; `still_wanted` is called now and then, and may raise."""
+    _run(job, setting, Reporter(status_path(job, setting)), still_wanted)
 
 
 def prepare_run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> Run:
@@ -92,7 +97,9 @@ def _run_training(run: Run, variant: Variant) -> None:
     job, setting = run.job, run.setting
     recipe = job.recipe or Recipe()
     seeds, watch_every = list(job.seeds), max(1, job.steps // WATCHED)
-    training = Training(variant, recipe, run.dataset, seeds, job.steps, watch_every=watch_every, device=setting.device)
+    training = Training(
+        variant, recipe, run.dataset, seeds, job.steps, watch_every=watch_every, device=setting.device, execution=setting.execution
+    )
     watch, memory, folder = Stopwatch(setting.device), PeakMemory(setting.device), job.place(setting.out, "state")
     _resume(run, training, watch, folder)
     _train(run, training, watch, memory, folder)
@@ -114,7 +121,7 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float, pe
         peak_memory_bytes=peak_memory,
         finished_at=utc_now(),
     )
-    outcome = Outcome(timing, training.step, parameters=training.parameter_counts())
+    outcome = Outcome(timing, training.step, parameters=training.parameter_counts(), execution=training.executed)
     _save_curves(run, training, index)
     if (step := training.diverged_at[index]) is not None:
         run.give_up(seed, outcome, f"A loss, gradient or parameter was not finite at step {step}.")
@@ -135,7 +142,7 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float, pe
     run.finish(
         seed,
         items,
-        Outcome(timing, training.step, checkpoint_hash, outcome.parameters),
+        replace(outcome, timing=timing, checkpoint_hash=checkpoint_hash),
         drawing.seconds,
         _labels(training, job.samples),
     )

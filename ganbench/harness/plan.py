@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ganbench.batches import check_batch_size
 from ganbench.dataset import Dataset, LoadedDataset, Location
 from ganbench.errors import UsageError
+from ganbench.execution import Execution
 from ganbench.files import digest
 from ganbench.find_extractor import find_extractor
 from ganbench.harness.suite import DatasetPlan, Override, Suite
@@ -17,7 +19,6 @@ from ganbench.record import Record, load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
 from ganbench.score.choose import Given, choose_metrics
-from ganbench.train import check_batch_size
 from ganbench.variant import Control, Recipe, Space, Variant
 
 
@@ -31,6 +32,7 @@ class Setting:
     device: str = "cpu"
     command: str = ""
     checkpoint_seconds: float = 30.0  # between two states saved while training
+    execution: Execution = field(default_factory=Execution)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Job:
             "eval_every": self.eval_every,
             "eval_samples": self.eval_samples if self.eval_every else None,
             "device": setting.device.split(":")[0],
+            **setting.execution.specification(),
         }
 
 

@@ -36,6 +36,7 @@ class Outcome:
     steps_done: int = 0
     checkpoint_hash: str | None = None
     parameters: dict[str, int] = field(default_factory=dict)
+    execution: str | None = None
 
 
 @dataclass
@@ -116,7 +117,7 @@ def make_record(
         checkpoint_hash=outcome.checkpoint_hash,
         parameters=outcome.parameters,
         timing=outcome.timing,
-        environment=environment(setting.device),
+        environment=environment(setting.device) | ({"steps": outcome.execution} if outcome.execution else {}),
     )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganbench.environment import environment
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError
+from ganbench.execution import Execution
 from ganbench.files import file_digest
 from ganbench.generator import draw_labels, draw_samples, load_generator
 from ganbench.harness.harness import Prepared, run_suite
@@ -89,7 +90,7 @@ def retrain(record: Record, path: Path, setting: Setting, console: Console) -> l
     family = _family(record, path)
     stack = [each.seed for each in family if each.timing.train_seconds == record.timing.train_seconds]
     seeds = stack if len(stack) == record.timing.stacked_seeds else [record.seed]
-    job = replace(job_of(record), seeds=tuple(seeds))
+    job, setting = replace(job_of(record), seeds=tuple(seeds)), replace(setting, execution=Execution.of(record.specification))
     alike = _alike(record, setting.device) and len(seeds) == record.timing.stacked_seeds
     values = [each for each in family if each.status == "ok"]
     if not alike and len(values) < 3:

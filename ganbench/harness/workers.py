@@ -1,12 +1,16 @@
-"""Jobs in parallel worker processes on this machine, each on its share of the cores.
+"""Jobs in parallel on this machine.
 
-Every slot has a worker process of its own, so that a worker that dies takes down its own job alone and is replaced for the next.
+On a CPU every slot has a worker process of its own on its share of the cores, so that a worker that dies takes down its own job
+alone and is replaced for the next. On a GPU several slots are threads of this process, each with a stream of its own: kernels of
+several processes would take turns there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -20,7 +24,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from ganbench.environment import available_cores
 from ganbench.errors import GanbenchError, UsageError
 from ganbench.files import write_atomically
-from ganbench.harness.job import run_job
+from ganbench.harness.job import run_job, run_lane
 from ganbench.harness.plan import Job, Setting
 
 
@@ -72,15 +76,17 @@ def run_jobs(
     for job in jobs:
         waiting.put(job)
     stop = threading.Event()
+    work = _work_on_stream if crew.workers > 1 and setting.device.startswith("cuda") else _work
     slots = [
-        threading.Thread(target=_work, args=(waiting, setting, crew.threads, stop, note), daemon=True) for _ in range(crew.workers)
+        threading.Thread(target=work, args=(waiting, setting, crew.threads, stop, note), daemon=True) for _ in range(crew.workers)
     ]
     for slot in slots:
         slot.start()
     try:
-        while any(slot.is_alive() for slot in slots):
-            tick()
-            time.sleep(0.25)
+        with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results
+            while any(slot.is_alive() for slot in slots):
+                tick()
+                time.sleep(0.25)
     finally:
         stop.set()
         for slot in slots:
@@ -114,6 +120,33 @@ def _work(
     finally:
         if executor is not None:
             executor.shutdown(wait=True, kill_workers=True)
+
+
+class _StoppedError(Exception):
+    """The run is over before the job is."""
+
+
+def _work_on_stream(
+    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, note: Callable[[Failure], None]
+) -> None:
+    import torch
+
+    def still_wanted() -> None:
+        if stop.is_set():
+            raise _StoppedError
+
+    with torch.cuda.stream(torch.cuda.Stream(setting.device)):
+        while not stop.is_set():
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                run_lane(job, setting, still_wanted)
+            except _StoppedError:
+                return
+            except (Exception, SystemExit) as error:
+                note(_explain(job, setting, error))
 
 
 def _start(threads: int) -> ProcessPoolExecutor:

@@ -1,0 +1,51 @@
+"""How training steps are executed: what changes their speed, and with tf32 or a compiler also their rounding."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+_setting = threading.RLock()  # the flags below are of the process; trainings and scores on other threads must not see them change
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Choices that leave a training's method alone.
+
+    `graphs`: on a CUDA device whole steps are recorded and replayed, equal to the bit to eager ones. `compile`: a phase's
+    gradients are compiled. `tf32`: on a CUDA device matrix products and convolutions round their inputs to 10 bits. The last two
+    change numbers within rounding, so that they stand in a record's specification.
+    """
+
+    graphs: bool = True
+    compile: bool = False
+    tf32: bool = False
+
+    @classmethod
+    def of(cls, specification: Mapping[str, Any]) -> Execution:
+        """What a record's specification says of it."""
+        return cls(compile=specification.get("compile") is True, tf32=specification.get("precision") == "tf32")
+
+    def specification(self) -> dict[str, bool | str]:
+        """What a record's specification says of it: only what differs from full float32 without a compiler."""
+        said: dict[str, bool | str] = {"compile": True} if self.compile else {}
+        return said | ({"precision": "tf32"} if self.tf32 else {})
+
+
+@contextmanager
+def arithmetic(tf32: bool) -> Iterator[None]:
+    """Inside, matrix products and convolutions on CUDA devices are in tf32, or in full float32. One thread at a time."""
+    with _setting:
+        before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before[0])
+            torch.backends.cudnn.allow_tf32 = before[1]
