@@ -110,6 +110,7 @@ class Dataset:
     metrics: tuple[str, ...]
     samples: int
     load: Callable[[Location], LoadedDataset]
+    modes: int | None = None  # how many its data have, where they are known: as many as what `load` returns says
     needs: str = ""  # "root": --data-root; "path": NAME:PATH; empty: nothing
 
 
@@ -129,14 +130,11 @@ def find_dataset(reference: str) -> tuple[Dataset, str | None]:
     """The data set that `reference` names, and the PATH where the reference is NAME:PATH.
 
     `reference` is a registered name (`mnist`), NAME:PATH for one that reads a path (`folder:PATH`), or a Python file's path.
-    Raises UsageError for a name that is not known, and for a path that is missing or that the data set does not take.
+    Raises UsageError for a name that is not known, and for a path that is missing or that the data set does not take, and
+    InvalidInputError for a file that defines something else.
     """
     name, _, path = (reference, "", "") if reference.endswith(".py") else reference.partition(":")
-    dataset = registry.find("datasets", name).load()
-    if not isinstance(dataset, Dataset):
-        raise InvalidInputError(
-            f"{reference} holds a {type(dataset).__name__}, not a Dataset; end the file with DATASET = Dataset(...)."
-        )
+    dataset: Dataset = registry.find("datasets", name).load()
     if dataset.needs == "path" and not path:
         raise UsageError(f"The data set {name!r} reads a path; write {name}:PATH.")
     if dataset.needs != "path" and path:

@@ -28,11 +28,7 @@ def find_extractor(reference: str) -> Extractor:
     if ":" in reference and not reference.endswith(".py"):
         describe = _import(reference)
         return Extractor(reference, 1, "none: the user's own function", None, functools.partial(_load, reference, describe))
-    found = registry.find("extractors", reference).load()
-    if not isinstance(found, Extractor):
-        raise InvalidInputError(
-            f"{reference} holds a {type(found).__name__}, not an Extractor; end the file with EXTRACTOR = Extractor(...)."
-        )
+    found: Extractor = registry.find("extractors", reference).load()
     return found
 
 

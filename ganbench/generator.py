@@ -81,7 +81,7 @@ def draw_samples(
         batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
     else:
         pairs = zip(latents.split(SAMPLING_BATCH), given.split(SAMPLING_BATCH), strict=True)
-        batches = [network(z.to(place.device, place.dtype), _ready(some.to(place.device), place.dtype)) for z, some in pairs]
+        batches = [network(z.to(place.device, place.dtype), condition(some.to(place.device), place.dtype)) for z, some in pairs]
     samples = torch.cat(batches).float()
     if not samples.isfinite().all():
         raise NotFiniteError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")
@@ -91,7 +91,8 @@ def draw_samples(
     return (samples if space.is_points else to_uint8(samples)).cpu()
 
 
-def _ready(given: Tensor, dtype: torch.dtype) -> Tensor:
+def condition(given: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a generator takes beside z: class labels (B,) as they are, images (B, C, H, W) uint8 scaled to [-1, 1] in `dtype`."""
     return given if given.ndim == 1 else scaled(given, dtype)
 
 

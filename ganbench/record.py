@@ -113,13 +113,23 @@ class DatasetFacts(Model):
 
 
 class Timing(Model):
-    """Wall seconds. Seeds that were trained stacked share one training: `train_seconds` is that of the whole stack."""
+    """Wall seconds, and what else a run costs. Seeds that were trained stacked share one training: `train_seconds` is that of the
+    whole stack, and so is `peak_memory_bytes`, the most that torch held on a CUDA device while it trained (None on a CPU).
+
+    Of the generator in evaluation mode: `sample_latency_seconds`, the median for one sample in a batch of one;
+    `samples_per_second`, 256 over the median for a batch of so many; and `flops_per_sample`, as torch.utils.flop_counter counts
+    one forward pass: matrix products, convolutions and attention, a multiply-add as 2, nothing else.
+    """
 
     train_seconds: float
     stacked_seeds: int = Field(ge=1)
     images_per_second: float | None = None
     sample_seconds: float | None = None
     score_seconds: float | None = None
+    sample_latency_seconds: float | None = None
+    samples_per_second: float | None = None
+    flops_per_sample: int | None = None
+    peak_memory_bytes: int | None = None
     finished_at: str
 
     @property

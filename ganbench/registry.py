@@ -27,6 +27,8 @@ from ganbench.errors import InvalidInputError, MissingDataError, UsageError, unk
 from ganbench.files import expanded
 
 KINDS = ("variants", "datasets", "metrics", "extractors")
+# The classes by name: their files stand on higher floors.
+TYPES = {"variants": {"Variant", "Control"}, "datasets": {"Dataset"}, "metrics": {"Metric"}, "extractors": {"Extractor"}}
 PACKAGE = Path(__file__).parent
 
 
@@ -53,8 +55,12 @@ class Entry:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def load(self) -> Any:
-        """Import the file and return the object. Raises InvalidInputError when the file does not import."""
-        return getattr(_import(self), self.symbol)
+        """Import the file and return the object. Raises InvalidInputError when it does not import or is of another type."""
+        loaded = getattr(_import(self), self.symbol, None)
+        if not {each.__name__ for each in type(loaded).__mro__} & TYPES[self.kind]:
+            wanted = " or ".join(f"{'an' if name[0] in 'AEIO' else 'a'} {name}" for name in sorted(TYPES[self.kind], reverse=True))
+            raise InvalidInputError(f"{self.path} holds a {type(loaded).__name__}, not {wanted}; bind {self.symbol} to one.")
+        return loaded
 
 
 def scan_file(kind: str, path: Path, module: str | None = None) -> list[Entry]:

@@ -78,6 +78,32 @@ def test_show_tells_scores_from_records(tmp_path: Path) -> None:
     assert (found["mean"], found["seeds"]) == (2.5, 2)
 
 
+def test_show_counts_the_seeds_that_were_lost(tmp_path: Path) -> None:
+    made_record("wgan-gp", 0).save(tmp_path / "0.json")
+    made_record("wgan-gp", 1, {}, status="diverged").save(tmp_path / "1.json")
+    for seed in (0, 1):
+        made_record("wgan-gp", seed, {}, dataset="ring", status="failed").save(tmp_path / f"ring-{seed}.json")
+    made_record("nsgan", 0, dataset="ring").save(tmp_path / "other.json")
+    shown = ganbench("show", "wgan-gp", "--json", "--records", str(tmp_path))
+    assert [(each["metric"], each["seeds"], each["diverged"], each["failed"]) for each in json.loads(shown.stdout)["scores"]] == [
+        ("fd-made-up-net", 1, 1, 0),
+        (None, 0, 0, 2),
+    ]
+    plain = ganbench("show", "wgan-gp", "--records", str(tmp_path)).stdout
+    assert "mnist: fd-made-up-net 0.5, 1 + 1 diverged seeds" in plain
+    assert "ring: no score, 0 + 2 failed seeds" in plain
+
+
+@pytest.mark.parametrize("code", ['dict(name="mine")', 'type("Other", (), {"name": "mine"})()  # (name="mine")'])
+def test_a_file_whose_variant_is_something_else_gets_a_sentence(code: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(f"def made(name):\n    return {code}\n\n\nVARIANT = made(name='mine')\n")
+    shown = ganbench("show", str(file))
+    assert (shown.returncode, shown.stdout) == (4, "")
+    assert "not a Variant or a Control; bind VARIANT to one" in " ".join(shown.stderr.split())
+    assert "Traceback" not in shown.stderr
+
+
 @pytest.mark.parametrize(("arguments", "code"), [(["show", "wgan-gq"], 2), (["list", "metrics", "--markdown"], 2)])
 def test_wrong_words_get_a_sentence(arguments: list[str], code: int) -> None:
     done = ganbench(*arguments)

@@ -114,6 +114,9 @@ def test_dry_run_prints_the_plan_and_writes_nothing(results: tuple[Path, subproc
     assert [(job["variant"], job["to_run"]) for job in document["jobs"]] == [("nsgan", [0, 1]), ("real", [0, 1])]
     assert document["seconds_estimate"] > 0
     assert not (out.parent / "other").exists()
+    told = ganbench("run", "small.toml", "--out", "other", "--dry-run", "--workers", "0", cwd=out.parent)
+    assert "of training in this process, with " in told.stdout
+    assert "0 workers" not in told.stdout
 
 
 @pytest.mark.parametrize(
@@ -133,6 +136,10 @@ def test_dry_run_prints_the_plan_and_writes_nothing(results: tuple[Path, subproc
         (["run", "digits", "--out", "/dev/null/x"], 2, "cannot be written"),
         (["run", "digits", "--extractor", "inception-v3-compat", "--weights", "none.pth"], 3, "none.pth"),
         (["table", "nowhere"], 3, "nowhere"),
+        (["table", ""], 2, "names no file or folder"),
+        (["validate", ""], 2, "'' names no file or folder"),
+        (["verify", " "], 2, "' ' names no file or folder"),
+        (["show", "wgan-gp", "--records", ""], 2, "names no file or folder"),
         (["score", "nowhere.npz", "--reference", "digits"], 3, "nowhere.npz"),
         (["score", "digits:test", "--reference", "ring-8"], 2, "compare samples of one shape"),
         (["score", "digits:test", "--reference", "digits", "--n", "601"], 2, "601 samples are asked of"),

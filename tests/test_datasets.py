@@ -59,6 +59,11 @@ def test_no_item_is_in_both_parts(loaded: tuple[Dataset, list[LoadedDataset]]) -
     assert not rows[0] & rows[1]
 
 
+def test_the_modes_that_are_stated_are_those_of_the_data(loaded: tuple[Dataset, list[LoadedDataset]]) -> None:
+    modes = loaded[1][0].modes
+    assert loaded[0].modes == (None if modes is None else modes.count)
+
+
 def test_modes_fit_the_classes(loaded: tuple[Dataset, list[LoadedDataset]]) -> None:
     data = loaded[1][0]
     if data.modes is not None and data.classes is not None:

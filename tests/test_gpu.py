@@ -103,3 +103,10 @@ def test_a_run_on_the_device(tmp_path: Path) -> None:
     records = run_suite(prepare(parse_suite(content, "test"), setting), setting, Crew(0, 1), Console(quiet=True)).records
     assert [record.status for record in records] == ["ok"] * 6
     assert records[0].environment["device"] == "cuda"
+    for record in records:
+        if not record.variant.control:
+            weights = sum(record.parameters.values()) * 4 * record.timing.stacked_seeds
+            assert record.timing.peak_memory_bytes > 3 * weights  # float32, of both seeds, with Adam's two averages
+            assert record.timing.sample_latency_seconds > 0
+            assert record.timing.samples_per_second > 1 / record.timing.sample_latency_seconds
+            assert record.timing.flops_per_sample > 0

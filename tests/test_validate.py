@@ -75,6 +75,18 @@ BROKEN = {
     ),
     "a turned interval": (set_at("scores/modes/interval", [9.0, 1.0]), "ends before it begins"),
     "a checkpoint that no file can be": (set_at("files/checkpoint", "a\u0000b"), "no file of its own folder"),
+    "more modes than there are": (set_at("scores/modes/value", 11.0), "modes is 11, and no samples score above 10"),
+    "a reverse KL above log(modes)": (
+        lambda record: (
+            set_at("scores/reverse-kl", {"value": 2.31, "better": "lower"})(record),
+            set_at("protocol/metrics/reverse-kl", {"name": "reverse-kl", "version": 1})(record),
+        ),
+        "reverse-kl is 2.31, and no samples score above 2.30259",
+    ),
+    "no date": (set_at("timing/finished_at", "yesterday"), "finished at 'yesterday', no time in UTC"),
+    "a day that is none": (set_at("timing/finished_at", "2026-02-30T12:00:00Z"), "2026-02-30T12:00:00Z"),
+    "a time without a zone": (set_at("timing/finished_at", "2026-02-20 12:00:00"), "no time in UTC"),
+    "another century": (set_at("timing/finished_at", "1026-02-20T12:00:00Z"), "no time in UTC"),
     "other seed": (set_at("seed", 5), "it is of seed 5"),
     "other variant": (set_at("variant/name", "dcgan"), "lies in the folder wgan-gp and is of dcgan"),
     "checkpoint outside": (set_at("files/checkpoint", "../../x.safetensors"), "no file of its own folder"),

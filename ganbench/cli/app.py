@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import ganbench
-from ganbench.cli import auditing, checking, listing, running, scoring, showing, tables
+from ganbench.cli import auditing, carding, checking, listing, ranking, running, scoring, showing, tables
 from ganbench.cli.console import err
 from ganbench.errors import GanbenchError, MissingDataError
 
@@ -30,6 +30,8 @@ app.command()(scoring.score)
 app.command()(scoring.cache)
 app.command()(auditing.audit)
 app.command()(tables.table)
+app.command()(ranking.rank)
+app.command()(carding.card)
 app.command()(checking.validate)
 app.command()(checking.verify)
 app.command()(checking.compare)

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from ganbench.cli.console import err, print_json
+from ganbench.cli.console import err, named_path, print_json
 from ganbench.errors import InvalidInputError, UsageError
 
 
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.", metavar="PATH...")],
+    paths: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.", metavar="PATH...")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check that records are what they claim to be: for contributors, and for a project's CI. Exit code 4 where one is not."""
@@ -38,7 +38,7 @@ def validate(
 
 
 def verify(
-    record: Annotated[Path, typer.Argument(help="A record's file.")],
+    record: Annotated[Path, typer.Argument(parser=named_path, help="A record's file.")],
     retrain: Annotated[bool, typer.Option("--retrain", help="Train it again from the record alone, and compare.")] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
     weights: Annotated[Path | None, typer.Option(help="File with the extractor's weights.")] = None,
@@ -75,7 +75,7 @@ def verify(
 
 
 def compare(
-    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    records: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.")],
     published: Annotated[Path, typer.Option(help="A TOML file of published tables, such as baselines/published.toml.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -6,10 +6,13 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+
+from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
     from ganbench.leaderboard.summary import Table
@@ -25,6 +28,18 @@ def print_json(document: Any) -> None:
 def names(text: str | None) -> list[str] | None:
     """`a,b, c` as a list; None where nothing was given."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 worker", "2 workers"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def named_path(text: str) -> Path:
+    """A path that the command line names. Raises UsageError for an empty one, which would mean the current folder."""
+    if not text.strip():
+        raise UsageError(f"{text!r} names no file or folder; write its path, or . for the current folder.")
+    return Path(text)
 
 
 @contextlib.contextmanager
@@ -52,8 +67,8 @@ def _standing(what: str, done: int, total: int) -> str:
     return f"{what}: {done:,} of {total:,} ({100 * done // total} %)" if total else what
 
 
-def show_tables(tables: Sequence[Table]) -> None:
+def show_tables(tables: Sequence[Table], costs: bool = False) -> None:
     """Tables for people on stdout: drawn on a terminal, Markdown where stdout is a file or a pipe."""
     from ganbench.leaderboard.table import show
 
-    show(tables, Console())
+    show(tables, Console(), costs)

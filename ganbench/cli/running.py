@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganbench.cli.console import err, names, print_json, show_tables
+from ganbench.cli.console import counted, err, names, print_json, show_tables
 from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def _show_plan(prepared: Prepared, setting: Setting, crew: Crew, as_json: bool) 
         estimate = "done" if not row["to_run"] else "a control" if seconds is None else f"about {seconds:.0f} s of training"
         seeds = f"{len(row['to_run'])} of {len(row['seeds'])} seeds"
         typer.echo(f"{row['dataset']}/{row['variant']}: {seeds}, {row['steps']} steps, {estimate}")
-    typer.echo(f"About {total:.0f} s of training on {crew.workers} workers of {crew.threads} threads, into {setting.out}")
+    where = "in this process, with" if crew.workers == 0 else f"on {counted(crew.workers, 'worker')} of"
+    typer.echo(f"About {total:.0f} s of training {where} {counted(crew.threads, 'thread')}, into {setting.out}")
 
 
 def _show_results(finished: Finished, setting: Setting, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from ganbench import registry
 from ganbench.catalogue import listed
-from ganbench.cli.console import print_json
+from ganbench.cli.console import named_path, print_json
 
 if TYPE_CHECKING:
     from ganbench.variant import Variant
@@ -22,7 +22,10 @@ SHAPES = ((2,), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64))
 def show(
     name: Annotated[str, typer.Argument(help="A variant's name, or the path of a Python file with one.", metavar="VARIANT")],
     records: Annotated[
-        list[Path] | None, typer.Option(help="Record files, or folders of them, to read its scores from; repeat it for more.")
+        list[Path] | None,
+        typer.Option(
+            parser=named_path, metavar="PATH", help="Record files, or folders of them, to read its scores from; repeat it for more."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -46,7 +49,9 @@ def show(
         typer.echo(f"  {shape}: none. {reason}")
     for score in facts["scores"]:
         around = "" if score["half_width"] is None else f" ± {score['half_width']:.3g} (95 % interval of the mean)"
-        typer.echo(f"\n{score['dataset']}: {score['metric']} {score['mean']:.4g}{around}, {score['seeds']} seeds")
+        number = "no score" if score["mean"] is None else f"{score['metric']} {score['mean']:.4g}{around}"
+        lost = "".join(f" + {score[status]} {status}" for status in ("diverged", "failed") if score[status])
+        typer.echo(f"\n{score['dataset']}: {number}, {score['seeds']}{lost} seeds")
 
 
 def _built(variant: Variant) -> dict[str, Any]:
@@ -70,23 +75,22 @@ def _built(variant: Variant) -> dict[str, Any]:
 
 
 def _scores(name: str, paths: list[Path]) -> list[dict[str, Any]]:
-    """The variant's cells in the tables of the records."""
+    """The variant's cells in the tables of the records, with the seeds that were lost; a row without a score has one of its own."""
     if not paths:
         return []
     from ganbench.leaderboard.summary import summarise
     from ganbench.record import load_records
 
-    return [
-        {
-            "dataset": f"{table.title}{f' ({table.setting})' if table.setting else ''}",
-            "metric": column.label,
-            "mean": cell.mean,
-            "half_width": cell.half_width,
-            "seeds": cell.count,
-        }
-        for table in summarise(load_records(paths))
-        for row in table.rows
-        if row.variant.name == name
-        for column, cell in zip(table.columns, row.cells, strict=True)
-        if cell.mean is not None
-    ]
+    found: list[dict[str, Any]] = []
+    for table in summarise(load_records(paths)):
+        title = f"{table.title}{f' ({table.setting})' if table.setting else ''}"
+        for row in (row for row in table.rows if row.variant.name == name):
+            cells = [(column.label, cell) for column, cell in zip(table.columns, row.cells, strict=True) if cell.mean is not None]
+            lost = {"diverged": row.count("diverged"), "failed": row.count("failed")}
+            found += [
+                {"dataset": title, "metric": label, "mean": cell.mean, "half_width": cell.half_width, "seeds": cell.count, **lost}
+                for label, cell in cells
+            ]
+            if not cells:
+                found.append({"dataset": title, "metric": None, "mean": None, "half_width": None, "seeds": 0, **lost})
+    return found

@@ -39,4 +39,5 @@ DATASET = Dataset(
     metrics=("fd", "kid", "is", "modes", "reverse-kl"),
     samples=600,
     load=load,
+    modes=10,
 )

@@ -20,4 +20,5 @@ DATASET = Dataset(
     metrics=("fd", "modes", "high-quality", "reverse-kl"),
     samples=2500,
     load=load,
+    modes=25,
 )

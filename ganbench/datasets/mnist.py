@@ -32,5 +32,6 @@ DATASET = Dataset(
     metrics=("fd", "kid", "is", "modes", "reverse-kl"),
     samples=10_000,
     load=load,
+    modes=10,
     needs="root",
 )

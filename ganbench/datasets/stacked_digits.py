@@ -29,4 +29,5 @@ DATASET = Dataset(
     metrics=("fd", "modes", "reverse-kl"),
     samples=26_000,
     load=load,
+    modes=1000,
 )

@@ -29,5 +29,6 @@ DATASET = Dataset(
     metrics=("fd", "modes", "reverse-kl"),
     samples=26_000,
     load=load,
+    modes=1000,
     needs="root",
 )

@@ -18,7 +18,8 @@ from ganbench.checkpoint import load_state, remove_state, save_state
 from ganbench.clock import Stopwatch, utc_now
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
-from ganbench.generator import NotFiniteError, draw_labels, draw_samples, save_generator
+from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_labels, draw_samples, save_generator
+from ganbench.harness.cost import PeakMemory, sampling_cost
 from ganbench.harness.plan import Job, Setting, job_metrics
 from ganbench.harness.progress import Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, real_side
@@ -99,22 +100,26 @@ def _run_training(run: Run, variant: Variant) -> None:
     training = Training(
         variant, recipe, run.dataset, seeds, job.steps, watch_every=watch_every, device=setting.device, execution=setting.execution
     )
-    watch, folder = Stopwatch(setting.device), job.place(setting.out, "state")
+    watch, memory, folder = Stopwatch(setting.device), PeakMemory(setting.device), job.place(setting.out, "state")
     _resume(run, training, watch, folder)
-    _train(run, training, watch, folder)
+    _train(run, training, watch, memory, folder)
     for index in range(len(seeds)):
         run.still_wanted()
         run.report.say("scoring", step=training.step)
-        _conclude(run, training, index, watch.seconds)
+        _conclude(run, training, index, watch.seconds, memory.bytes)
     remove_state(folder)
 
 
-def _conclude(run: Run, training: Training, index: int, train_seconds: float) -> None:
+def _conclude(run: Run, training: Training, index: int, train_seconds: float, peak_memory: int | None) -> None:
     """Curves, checkpoint, samples, scores and record of one seed whose training is over."""
     job, setting, seed = run.job, run.setting, training.seeds[index]
     per_second = training.images_per_step * training.step * len(training.seeds) / train_seconds
     timing = Timing(
-        train_seconds=train_seconds, stacked_seeds=len(training.seeds), images_per_second=per_second, finished_at=utc_now()
+        train_seconds=train_seconds,
+        stacked_seeds=len(training.seeds),
+        images_per_second=per_second,
+        peak_memory_bytes=peak_memory,
+        finished_at=utc_now(),
     )
     outcome = Outcome(timing, training.step, parameters=training.parameter_counts(), execution=training.executed)
     _save_curves(run, training, index)
@@ -124,7 +129,8 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
     try:
         with Stopwatch(setting.device) as drawing:
             given = _given(run, training, job.samples)
-            items = draw_samples(training.generator(index), training.space, training.recipe, job.samples, seed, given=given)
+            network = training.generator(index)
+            items = draw_samples(network, training.space, training.recipe, job.samples, seed, given=given)
     except NotFiniteError as error:
         run.give_up(seed, outcome, str(error))
         return
@@ -132,10 +138,11 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float) ->
     path = job.place(setting.out, "checkpoints") / f"seed-{seed}.safetensors"
     checkpoint_hash = save_generator(path, training.generator_state(index), facts, training.space, training.recipe)
     run.keep(seed, "checkpoint", path)
+    timing = timing.model_copy(update=sampling_cost(network, training.recipe, _given(run, training, SAMPLING_BATCH), seed))
     run.finish(
         seed,
         items,
-        replace(outcome, checkpoint_hash=checkpoint_hash),
+        replace(outcome, timing=timing, checkpoint_hash=checkpoint_hash),
         drawing.seconds,
         _labels(training, job.samples),
     )
@@ -155,7 +162,7 @@ def _given(run: Run, training: Training, count: int) -> Tensor | None:
     return inputs[torch.arange(count) % len(inputs)]
 
 
-def _train(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
+def _train(run: Run, training: Training, watch: Stopwatch, memory: PeakMemory, folder: Path) -> None:
     """Train to the end, looking up at each watched step: evaluate when it is time, report, save the state now and then."""
     every, saved_at = run.job.eval_every, time.monotonic()
     if every and training.step == 0:
@@ -165,7 +172,7 @@ def _train(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None
         target = min(training.step + training.watch_every, training.steps)
         if every:
             target = min(target, (training.step // every + 1) * every)
-        with watch:
+        with watch, memory:
             training.advance(target)
         run.still_wanted()
         rate = (training.step - start_step) / max(time.monotonic() - started, 1e-9)

@@ -28,26 +28,27 @@ from ganbench.errors import InvalidInputError, MissingDataError, UsageError, unk
 from ganbench.record import Model
 from ganbench.registry import PACKAGE
 
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(gt=0, le=10_000)]  # of seeds
+# Strict: pydantic would take `true` for 1.
+Positive = Annotated[int, Field(strict=True, gt=0)]
+Count = Annotated[int, Field(strict=True, gt=0, le=10_000)]  # of seeds
 Names = Annotated[list[str], Field(min_length=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Override(Model):
     """Changes to one variant's recipe, and to the number of its generator steps. What is None stays as the variant has it."""
 
     steps: Positive | None = None
-    lr: Annotated[float, Field(gt=0)] | None = None
-    d_lr: Annotated[float, Field(gt=0)] | None = None
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] | None = None
+    lr: Annotated[float, Field(strict=True, gt=0)] | None = None
+    d_lr: Annotated[float, Field(strict=True, gt=0)] | None = None
+    betas: tuple[Annotated[float, Field(strict=True, ge=0, lt=1)], Annotated[float, Field(strict=True, ge=0, lt=1)]] | None = None
     optimizer: Literal["adam", "rmsprop"] | None = None
-    batch_size: Annotated[int, Field(ge=2)] | None = None
+    batch_size: Annotated[int, Field(strict=True, ge=2)] | None = None
     d_steps: Positive | None = None
     g_steps: Positive | None = None
     latent_size: Positive | None = None
     latent_law: Literal["normal", "uniform"] | None = None
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
+    ema_decay: Annotated[float, Field(strict=True, ge=0, lt=1)] | None = None
     architecture: str | None = None
 
     def of_recipe(self) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class DatasetPlan(Model):
     """
 
     steps: Positive | None = None
-    samples: Annotated[int, Field(ge=2)] | None = None
+    samples: Annotated[int, Field(strict=True, ge=2)] | None = None
     metrics: Names | None = None
     extractor: str | None = None
     recipe: Override = Field(default_factory=Override)
@@ -78,11 +79,11 @@ class Suite(Model):
     variants: Annotated[list[str], Field(min_length=1)]
     seeds: Count | Annotated[list[Seed], Field(min_length=1)] = 4
     steps: Positive
-    samples: Annotated[int, Field(ge=2)] | None = None
+    samples: Annotated[int, Field(strict=True, ge=2)] | None = None
     metrics: Names | None = None
     extractor: str | None = None
-    eval_every: Annotated[int, Field(ge=0)] = 0
-    eval_samples: Annotated[int, Field(ge=2)] = 1000
+    eval_every: Annotated[int, Field(strict=True, ge=0)] = 0
+    eval_samples: Annotated[int, Field(strict=True, ge=2)] = 1000
     overrides: dict[str, Override] = Field(default_factory=dict)
 
     @property

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganbench.interval import INTERVAL
+from ganbench.leaderboard.cost import MEANING, SEVERAL, cost
 from ganbench.leaderboard.grouping import value_text
-from ganbench.leaderboard.numbers import amount, clean, seconds, value_and_half
+from ganbench.leaderboard.numbers import amount, clean, seconds, size, value_and_half
+from ganbench.leaderboard.pareto import on_front
 from ganbench.leaderboard.summary import Cell, Column, Row, Table
 
 ARROWS = {"lower": "↓", "higher": "↑"}
@@ -53,8 +55,8 @@ class Sheet:
     controls: tuple[tuple[Entry, ...], ...]
 
 
-def lay_out(table: Table) -> Sheet:
-    """The sheet of a table."""
+def lay_out(table: Table, costs: bool = False) -> Sheet:
+    """The sheet of a table; with `costs`, columns of what sampling and training cost, the device, and the Pareto front."""
     headings = [
         Heading("#"),
         Heading("Variant", numeric=False, names=True),
@@ -63,20 +65,32 @@ def lay_out(table: Table) -> Sheet:
         Heading("Train s/seed"),
         Heading("Images/s"),
         Heading("G parameters"),
+        *(COST_HEADINGS if costs else ()),
     ]
-    rows = [_entries(row) for row in table.rows]
+    front = on_front(table) if costs else frozenset()
+    rows = [_entries(row) + (_costs(row, front) if costs else ()) for row in table.rows]
     shown = [place for place in range(len(headings)) if headings[place].names or any(entries[place].value for entries in rows)]
     kept = [tuple(entries[place] for place in shown) for entries in rows]
     ranked = sum(not row.control for row in table.rows)
     return Sheet(
         heading=heading(table),
-        caption=caption(table),
+        caption=caption(table) + ((MEANING, *_device_notes(table)) if costs else ()),
         headings=tuple(
             replace(headings[place], half_length=max((len(entries[place].half) for entries in rows), default=0)) for place in shown
         ),
         ranked=tuple(kept[:ranked]),
         controls=tuple(kept[ranked:]),
     )
+
+
+COST_HEADINGS = (
+    Heading("Latency s"),
+    Heading("Samples/s"),
+    Heading("FLOPs/sample"),
+    Heading("Peak memory"),
+    Heading("Device", numeric=False),
+    Heading("Pareto", numeric=False),
+)
 
 
 def heading(table: Table) -> str:
@@ -131,6 +145,26 @@ def _entries(row: Row) -> tuple[Entry, ...]:
         Entry(amount(row.images_per_second), order=row.images_per_second),
         Entry(amount(row.generator_parameters), order=row.generator_parameters),
     )
+
+
+def _costs(row: Row, front: frozenset[str]) -> tuple[Entry, ...]:
+    """What stands under `COST_HEADINGS`."""
+    each, on = cost(row), row.name in front and not row.control
+    return (
+        Entry(seconds(each.sample_latency_seconds), order=each.sample_latency_seconds),
+        Entry(amount(each.samples_per_second), order=each.samples_per_second),
+        Entry(amount(each.flops_per_sample), order=each.flops_per_sample),
+        Entry(size(each.peak_memory_bytes), order=each.peak_memory_bytes),
+        Entry(clean(each.device), order=each.device or None),
+        Entry("yes" if on else "", order="yes" if on else None),
+    )
+
+
+def _device_notes(table: Table) -> list[str]:
+    """A warning where costs of one column were measured on different devices."""
+    devices = {cost(row).device for row in table.rows if not row.control} - {""}
+    notes = ["Rows of different devices do not compare in seconds."] if len(devices) > 1 else []
+    return notes + (["A row of several devices shows means over them."] if SEVERAL in devices else [])
 
 
 def _places(row: Row) -> str:

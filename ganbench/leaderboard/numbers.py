@@ -75,3 +75,13 @@ def amount(value: float | None) -> str:
         if abs(value) >= 0.9995 * factor:
             return f"{value / factor:.3g}{unit}"
     return f"{value:.3g}"
+
+
+def size(count: float | None) -> str:
+    """Bytes in three digits with binary units: "812 MiB", "3.41 GiB"."""
+    if count is None:
+        return ""
+    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if count >= factor:
+            return f"{number(count / factor, 3)} {unit}"
+    return f"{number(count, 3)} B"

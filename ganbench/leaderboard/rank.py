@@ -53,13 +53,38 @@ def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]
 
     A variant with one value, and one without, cannot be told from any other: its range spans all places.
     """
-    counted = {each.name: _with_lost(each, _worst(contenders, better)) for each in contenders}
-    sign = -1.0 if better == "higher" else 1.0
-    lost = {each.name: each.lost for each in contenders}
-    costs = {name: (sign * statistics.mean(values) if values else math.inf, lost[name]) for name, values in counted.items()}
+    counted = _counted(contenders, better)
+    costs = _costs(contenders, counted, better)
     different = {pair for pair, p in adjusted(_pairwise(counted)).items() if p <= ALPHA}
     ordered = sorted(contenders, key=lambda each: (costs[each.name], each.name))
     return [_standing(each.name, [other.name for other in ordered], costs, different) for each in ordered]
+
+
+def average_ranks(contenders: Sequence[Contender], better: Better) -> dict[str, float]:
+    """Every variant's rank by name, from 1 for the best, equal ones at the mean of their places (Friedman 1937).
+
+    Lost seeds count as in `standings`; variants without a value share the last places.
+    """
+    costs = _costs(contenders, _counted(contenders, better), better)
+    costs = {name: cost if math.isfinite(cost[0]) else (math.inf, 0) for name, cost in costs.items()}
+    return {
+        name: sum(other < cost for other in costs.values()) + (sum(other == cost for other in costs.values()) + 1) / 2
+        for name, cost in costs.items()
+    }
+
+
+def _counted(contenders: Sequence[Contender], better: Better) -> dict[str, tuple[float, ...]]:
+    worst = _worst(contenders, better)
+    return {each.name: _with_lost(each, worst) for each in contenders}
+
+
+def _costs(contenders: Sequence[Contender], counted: Mapping[str, Sequence[float]], better: Better) -> dict[str, tuple[float, int]]:
+    """What variants are ranked by, less is better: the mean, its sign turned where higher is better, then the lost seeds."""
+    sign = -1.0 if better == "higher" else 1.0
+    return {
+        each.name: (sign * statistics.mean(counted[each.name]) if counted[each.name] else math.inf, each.lost)
+        for each in contenders
+    }
 
 
 def _standing(

@@ -26,6 +26,8 @@ from ganbench.leaderboard.strips import Strips, strips
 from ganbench.leaderboard.summary import Row, Table, summarise
 from ganbench.leaderboard.table import long_form
 from ganbench.leaderboard.templates import FOLDER, environment
+from ganbench.leaderboard.tradeoffs import CAPTION as TRADEOFF_CAPTION
+from ganbench.leaderboard.tradeoffs import OVER_TIME, Plot, over_time, tradeoffs
 from ganbench.record import DatasetFacts, Record
 
 REPORT = "report.html"
@@ -63,6 +65,8 @@ class Section:
     facts: str
     lead: str
     rankings: list[Ranking]
+    tradeoffs: list[Plot]
+    over_time: list[Plot]
     pictures: list[Picture]
     snapshots: list[Snapshots]
     curves: list[RowCurves]
@@ -100,6 +104,8 @@ def report(records: Iterable[Record], folder: Path) -> str:
             sections=sections,
             overview=_overview(runs, len(sections)),
             curves_caption=CAPTION,
+            tradeoff_caption=TRADEOFF_CAPTION,
+            over_time_caption=OVER_TIME,
             bibtex=bibtex(runs),
             papers=papers(runs),
         )
@@ -142,6 +148,8 @@ def _section(anchor: str, tables: Sequence[Table], folder: Path) -> Section:
         facts=_dataset_facts(tables[0].dataset),
         lead=_lead(tables[0]),
         rankings=[_ranking(table) for table in tables],
+        tradeoffs=[plot for table in tables for plot in tradeoffs(table)],
+        over_time=[plot for table in tables for plot in over_time(table)],
         pictures=pictures(merged, folder),
         snapshots=snapshots(merged, folder),
         curves=row_curves(merged, folder),

@@ -250,7 +250,7 @@ def _ranked(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
         return sorted(rows, key=lambda row: row.name)
     by_name = {row.name: row for row in rows}
     ranked = []
-    for place in standings([_contender(row, columns[0]) for row in rows], columns[0].better):
+    for place in standings([contender(row, columns[0]) for row in rows], columns[0].better):
         row = by_name[place.name]
         if place.rank is not None:
             row = replace(row, rank=place.rank, best_rank=place.best_rank, worst_rank=place.worst_rank, like_best=place.like_best)
@@ -258,7 +258,8 @@ def _ranked(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     return ranked
 
 
-def _contender(row: Row, column: Column) -> Contender:
+def contender(row: Row, column: Column) -> Contender:
+    """What a row's seeds scored in a column, and how many of them did not end well: what rankings read."""
     scores = [score for record in row.records if (score := score_under(record, column))]
     return Contender(row.name, tuple(score.value for score in scores), lost=row.count("diverged") + row.count("failed"))
 

@@ -8,12 +8,15 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ganbench.errors import unknown_name
 from ganbench.interval import INTERVAL
+from ganbench.leaderboard.cost import cost
 from ganbench.leaderboard.layout import Entry, Sheet, lay_out
 from ganbench.leaderboard.numbers import clean
+from ganbench.leaderboard.pareto import on_front
 from ganbench.leaderboard.summary import Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -27,57 +30,66 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"{\char34}",  # \textquotedbl is not in the fonts of a plain document
     "±": r"$\pm$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "–": "--",
     "…": r"\ldots{}",
 }
+# Latin letters that a plain document of pdfLaTeX has no glyphs for, beside everything from U+0180 on.
+UNSET = "«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ"
 
 
-def render(tables: Sequence[Table], format: str) -> str:
+def render(tables: Sequence[Table], format: str, costs: bool = False) -> str:
     """The tables as one text that ends in a newline; `format` is md, csv, latex, html or json.
 
-    CSV is long: one line a table, row and score. HTML is a fragment. Raises UsageError for another format.
+    CSV is long: one line a table, row and score. HTML is a fragment. CSV and JSON always hold what rows cost, the others with
+    `costs`. Raises UsageError for another format.
     """
-    renderers = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html, "json": to_json}
-    if format not in renderers:
-        raise unknown_name("table format", format, list(renderers))
-    return renderers[format](tables).encode("utf-8", "replace").decode()  # a lone surrogate, which JSON may hold, cannot be written
+    drawn = {"md": to_markdown, "latex": to_latex, "html": to_html}
+    plain = {"csv": to_csv, "json": to_json}
+    if format not in drawn and format not in plain:
+        raise unknown_name("table format", format, ["md", "csv", "latex", "html", "json"])
+    text = drawn[format](tables, costs) if format in drawn else plain[format](tables)
+    return text.encode("utf-8", "replace").decode()  # a lone surrogate, which JSON may hold, cannot be written
 
 
-def to_markdown(tables: Sequence[Table]) -> str:
+def to_markdown(tables: Sequence[Table], costs: bool = False) -> str:
     """Pipe tables under headings, the best mean of each column in bold."""
-    return "\n\n".join(_markdown(lay_out(table)) for table in tables) + "\n"
+    return "\n\n".join(_markdown(lay_out(table, costs)) for table in tables) + "\n"
 
 
 def _markdown(sheet: Sheet) -> str:
     from tabulate import tabulate
 
     def field(entry: Entry) -> str:
-        return f"**{_escape_markdown(entry.text)}**" if entry.best else _escape_markdown(entry.text)
+        return f"**{escape_markdown(entry.text)}**" if entry.best else escape_markdown(entry.text)
 
     body = tabulate(
         [[field(entry) for entry in entries] for entries in (*sheet.ranked, *sheet.controls)],
-        headers=[_escape_markdown(heading.text) for heading in sheet.headings],
+        headers=[escape_markdown(heading.text) for heading in sheet.headings],
         tablefmt="pipe",
         colalign=["right" if heading.numeric else "left" for heading in sheet.headings],
         disable_numparse=True,
     )
-    caption = " ".join(_escape_markdown(sentence) for sentence in sheet.caption)
-    return f"### {_escape_markdown(sheet.heading)}\n\n{body}\n\n{caption}"
+    caption = " ".join(escape_markdown(sentence) for sentence in sheet.caption)
+    return f"### {escape_markdown(sheet.heading)}\n\n{body}\n\n{caption}"
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """The text so that Markdown shows it as it is, also where that allows HTML."""
     text = html.escape(text, quote=False)
     text = re.sub(r"([\\`*|\[\]~])", r"\\\1", text)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)  # an underscore inside a word is only that
 
 
-def to_latex(tables: Sequence[Table]) -> str:
+def to_latex(tables: Sequence[Table], costs: bool = False) -> str:
     """One `table` environment a table, for the booktabs package, the best mean of each column in bold."""
-    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(lay_out(table)) for table in tables)
+    return (
+        "% \\usepackage{booktabs}; where a table is wider than the page, set it in \\resizebox{\\textwidth}{!}{...}\n"
+        + "\n".join(_latex(lay_out(table, costs)) for table in tables)
+    )
 
 
 def _latex(sheet: Sheet) -> str:
@@ -104,14 +116,16 @@ def _latex(sheet: Sheet) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(LATEX.get(mark, mark) for mark in text)
+    """The text so that a plain document of pdfLaTeX shows it: what that has no glyph for by its number, U+03BB."""
+    known = (LATEX.get(mark, mark) for mark in text)
+    return "".join(f"U+{ord(mark):04X}" if len(mark) == 1 and (mark > "\u017f" or mark in UNSET) else mark for mark in known)
 
 
-def to_html(tables: Sequence[Table]) -> str:
+def to_html(tables: Sequence[Table], costs: bool = False) -> str:
     """A fragment without styles or scripts: a `figure` a table, every text escaped."""
     from ganbench.leaderboard.templates import environment
 
-    return environment().get_template("tables.html").render(sheets=[lay_out(table) for table in tables])
+    return environment().get_template("tables.html").render(sheets=[lay_out(table, costs) for table in tables])
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -127,16 +141,17 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 def long_form(table: Table) -> Iterator[dict[str, Any]]:
     """One plain dictionary a row and score: names, the protocol's key and every number, None where there is none."""
+    front = on_front(table)
     for row in table.rows:
         scored = [(column, cell) for column, cell in zip(table.columns, row.cells, strict=True) if cell.count]
-        head = {"dataset": table.title, "setting": table.setting, "row": row.name, **_facts(row)}
+        head = {"dataset": table.title, "setting": table.setting, "row": row.name, **_facts(row, front)}
         for column, cell in scored:
             yield {**head, "score": column.label, "better": column.better, "protocol_key": column.key, **_numbers(cell)}
         if not scored:
             yield {**head, "score": None, "better": None, "protocol_key": None, **_numbers(Cell())}
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _facts(row: Row, front: frozenset[str]) -> dict[str, Any]:
     return {
         "variant": row.variant.name,
         "control": row.control,
@@ -150,6 +165,8 @@ def _facts(row: Row) -> dict[str, Any]:
         "train_seconds_per_seed": row.train_seconds_per_seed,
         "images_per_second": row.images_per_second,
         "generator_parameters": row.generator_parameters,
+        **asdict(cost(row)),
+        "pareto_front": row.name in front and not row.control,
         "specification_hash": row.specification_hash,
     }
 
@@ -176,6 +193,7 @@ def to_json(tables: Sequence[Table]) -> str:
 
 def _plain_table(table: Table) -> dict[str, Any]:
     names = [{"score": column.label, "protocol_key": column.key} for column in table.columns]
+    front = on_front(table)
     return {
         "dataset": table.dataset.model_dump(),
         "title": table.title,
@@ -188,7 +206,7 @@ def _plain_table(table: Table) -> dict[str, Any]:
         "rows": [
             {
                 "row": row.name,
-                **_facts(row),
+                **_facts(row, front),
                 "specification": dict(row.specification),
                 "scores": [{**name, **_numbers(cell)} for name, cell in zip(names, row.cells, strict=True)],
             }
@@ -198,15 +216,15 @@ def _plain_table(table: Table) -> dict[str, Any]:
     }
 
 
-def show(tables: Sequence[Table], console: Console) -> None:
+def show(tables: Sequence[Table], console: Console, costs: bool = False) -> None:
     """Print the tables: with rules and bold type on a terminal, as Markdown anywhere else."""
     if not console.is_terminal:
-        console.file.write(to_markdown(tables))
+        console.file.write(to_markdown(tables, costs))
         return
     from rich.table import Table as Grid
     from rich.text import Text
 
-    for sheet in map(lay_out, tables):
+    for sheet in (lay_out(table, costs) for table in tables):
         grid = Grid(title=Text(sheet.heading), caption=Text(" ".join(sheet.caption)), title_justify="left", caption_justify="left")
         for heading in sheet.headings:
             grid.add_column(Text(heading.text), justify="right" if heading.numeric else "left")

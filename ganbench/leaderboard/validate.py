@@ -6,16 +6,22 @@ checkpoint again.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganbench import registry
 from ganbench.errors import GanbenchError
 from ganbench.files import file_digest
 from ganbench.leaderboard.grouping import dataset_identity, row_identity
 from ganbench.record import Record, Score, load_record
+
+if TYPE_CHECKING:
+    from ganbench.metric import Metric
 
 ROUNDING = 1e-9  # a bound may be missed by so much, of its size or of 1
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -118,6 +124,20 @@ def _of_timing(record: Record) -> Iterator[str]:
     for name, seconds in (("sample_seconds", timing.sample_seconds), ("score_seconds", timing.score_seconds)):
         if seconds is not None and seconds < 0:
             yield f"Its {name} is {seconds:g}, below 0; run its job again."
+    if not _is_time(timing.finished_at):
+        yield f"It finished at {timing.finished_at[:40]!r}, no time in UTC such as 2026-01-31T12:00:00Z; run its job again."
+    for name in ("images_per_second", "sample_latency_seconds", "samples_per_second", "flops_per_sample", "peak_memory_bytes"):
+        value = getattr(timing, name)
+        if value is not None and value <= 0:
+            yield f"Its {name} is {value:g}, and no run costs that; run its job again."
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time as `clock.utc_now` writes it, of this century."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").strftime("%Y-%m-%dT%H:%M:%SZ") == text and text.startswith("20")
+    except ValueError:
+        return False
 
 
 def _of_hashes(record: Record) -> Iterator[str]:
@@ -180,7 +200,7 @@ def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
         yield f"Its {label} is version {version} of {metric.name}, and this ganbench has {metric.version}; upgrade ganbench."
     if score.better != metric.better:
         yield f"Its {label} says that {score.better} is better, and for {metric.name} {metric.better} is; run its job again."
-    most = metric.most if metric.name != "is" else _classes(record, label)
+    most = _most(record, label, metric)
     if metric.least is not None and score.value < metric.least - ROUNDING * max(1.0, abs(metric.least)):
         yield f"Its {label} is {score.value:g}, and no samples score below {metric.least:g}; run its job again."
     if most is not None and score.value > most + ROUNDING * max(1.0, abs(most)):
@@ -189,6 +209,17 @@ def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
         yield f"The interval of its {label} ends before it begins; run its job again."
     if score.error is not None and score.error < 0:
         yield f"The error of its {label} is {score.error:g}, below 0; run its job again."
+
+
+def _most(record: Record, label: str, metric: Metric) -> float | None:
+    """The largest value of a metric on a record's data; None where nothing bounds it."""
+    if metric.name == "is":
+        return _classes(record, label)
+    dataset = registry.entries("datasets").get(record.dataset.name)
+    modes = None if dataset is None else dataset.load().modes
+    if modes is not None and metric.name in ("modes", "reverse-kl"):
+        return float(modes) if metric.name == "modes" else math.log(modes)
+    return metric.most
 
 
 def _classes(record: Record, label: str) -> float | None:
