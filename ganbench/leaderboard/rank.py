@@ -115,7 +115,7 @@ class _Moments:
 
 def _welch(sides: Sequence[_Moments], one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.float64]:
     """The p (pairs,) of the test between each of `one` and its `other`, places among sides of at least two values."""
-    from scipy.special import comb, stdtr
+    from scipy.special import binom, stdtr
 
     counts = np.array([side.count for side in sides], dtype=np.float64)
     means = np.array([side.mean for side in sides], dtype=np.float64)
@@ -126,13 +126,13 @@ def _welch(sides: Sequence[_Moments], one: NDArray[np.intp], other: NDArray[np.i
         p = 2 * stdtr(1 / (parts[0] + parts[1]), -gap / np.sqrt(total))
     p[~np.isfinite(total)] = 1.0
     still = total == 0
-    exact = np.minimum(1.0, 2 / comb(counts[one[still]] + counts[other[still]], counts[one[still]]))
+    exact = np.minimum(1.0, 2 / binom(counts[one[still]] + counts[other[still]], counts[one[still]]))
     p[still] = np.where(gap[still] == 0, 1.0, exact)
     return np.asarray(p, dtype=np.float64)
 
 
 def adjusted(p_values: NDArray[np.float64], tests: int) -> NDArray[np.float64]:
-    """Holm's step-down correction of the p (n,) of `tests` tests: each times the number of those not smaller, never falling, at most 1.
+    """Holm's step-down correction of the p (n,) of `tests` tests: each times the number of those not smaller, at most 1.
 
     Tests beyond n are those whose p is 1: they count, and stay 1.
     """
