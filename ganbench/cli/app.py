@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import ganbench
-from ganbench.cli import auditing, checking, listing, running, scoring, showing, tables
+from ganbench.cli import auditing, checking, listing, publishing, running, scoring, showing, tables
 from ganbench.cli.console import err
 from ganbench.errors import GanbenchError, MissingDataError
 
@@ -30,6 +30,7 @@ app.command()(scoring.score)
 app.command()(scoring.cache)
 app.command()(auditing.audit)
 app.command()(tables.table)
+app.command()(publishing.publish)
 app.command()(checking.validate)
 app.command()(checking.verify)
 app.command()(checking.compare)

@@ -51,8 +51,8 @@ def data_uri(png: bytes) -> str:
 def pictures(rows: Sequence[Row], folder: Folder, keep: Keep = data_uri) -> list[Picture]:
     """A picture a row, real data first; of several seeds the first one that ended well. Broken files become notes.
 
-    Real data are those of the control `real`; where it has none, the ones that a record keeps as its `reference`. `keep` takes every
-    PNG and returns its address.
+    Real data are those of the control `real`; where it has none, the ones that a record keeps as its `reference`. `keep` takes
+    every PNG and returns its address.
     """
     real = real_points(rows, folder)
     return [draw_picture(source, folder, real, keep) for source in _sources(rows)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganbench.leaderboard.attachments import Folder
 from ganbench.leaderboard.curves import RowCurves, row_curves
-from ganbench.leaderboard.grouping import group, row_identity, row_names
+from ganbench.leaderboard.grouping import group, row_identity, row_names, score_order
 from ganbench.leaderboard.layout import Sheet, describe, lay_out
 from ganbench.leaderboard.method import Method, method
 from ganbench.leaderboard.numbers import number, value_and_half
@@ -36,13 +36,14 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Origin:
-    """How one row was made: commands, the resolved specification, and what came of each seed."""
+    """How one row was made: commands, the resolved specification, and what came of each seed, by the scores `labels`."""
 
     name: str
     commands: tuple[str, ...]
     specification_hash: str
     specification: str
     environments: tuple[str, ...]
+    labels: tuple[str, ...]
     records: tuple[Record, ...]
 
 
@@ -166,5 +167,6 @@ def origin(row: Row) -> Origin:
         specification_hash=row.specification_hash,
         specification=json.dumps(row.specification, indent=2),
         environments=tuple(sorted({describe(record.environment) for record in row.records})),
+        labels=tuple(score_order(row.records)),
         records=row.records,
     )

@@ -82,17 +82,17 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 def _latex(sheet: Sheet) -> str:
     def line(entries: Sequence[Entry]) -> str:
-        fields = (f"\\textbf{{{_escape_latex(e.text)}}}" if e.best else _escape_latex(e.text) for e in entries)
+        fields = (f"\\textbf{{{escape_latex(e.text)}}}" if e.best else escape_latex(e.text) for e in entries)
         return " & ".join(fields) + r" \\"
 
     controls = [r"\midrule", *map(line, sheet.controls)] if sheet.controls else []
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        f"\\caption{{{_escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))}}}",
+        f"\\caption{{{escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))}}}",
         f"\\begin{{tabular}}{{{''.join('r' if heading.numeric else 'l' for heading in sheet.headings)}}}",
         r"\toprule",
-        " & ".join(_escape_latex(heading.text) for heading in sheet.headings) + r" \\",
+        " & ".join(escape_latex(heading.text) for heading in sheet.headings) + r" \\",
         r"\midrule",
         *map(line, sheet.ranked),
         *controls,
@@ -103,7 +103,8 @@ def _latex(sheet: Sheet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Text as LaTeX shows it: marks that it would obey are written out."""
     return "".join(LATEX.get(mark, mark) for mark in text)
 
 

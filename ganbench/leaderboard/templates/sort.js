@@ -2,23 +2,33 @@
 // missing values: last. Without this script the table is already sorted by its primary score.
 "use strict";
 
+const words = new Intl.Collator("en", { numeric: true });
+
+// Each row with the key of one column, read once: number, text, or null where the field has no value.
+function keyed(rows, column) {
+  return rows.map((row) => {
+    const text = row.cells[column].dataset.order ?? "";
+    const value = Number(text);
+    return { row, key: text === "" ? null : Number.isNaN(value) ? text : value };
+  });
+}
+
 function compare(a, b) {
-  const x = Number(a), y = Number(b);
-  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return words.compare(a, b);
 }
 
 function sortBy(table, heading, direction) {
-  const column = heading.cellIndex;
   const body = table.querySelector("tbody.ranked");
-  const order = (row) => row.cells[column].dataset.order ?? "";
-  const rows = Array.from(body.rows);
   const sign = direction === "ascending" ? 1 : -1;
-  rows.sort((p, q) => {
-    const a = order(p), b = order(q);
-    if (a === "" || b === "") return (a === "") - (b === "");
-    return sign * compare(a, b);
+  const order = keyed(Array.from(body.rows), heading.cellIndex);
+  order.sort((p, q) => {
+    if (p.key === null || q.key === null) return (p.key === null) - (q.key === null);
+    return sign * compare(p.key, q.key);
   });
-  body.append(...rows);
+  const sorted = document.createDocumentFragment();
+  for (const each of order) sorted.append(each.row);
+  body.append(sorted);
   for (const other of table.tHead.rows[0].cells) {
     if (other.querySelector("button")) other.setAttribute("aria-sort", other === heading ? direction : "none");
   }
