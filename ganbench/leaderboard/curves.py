@@ -24,7 +24,7 @@ SERIES = {"d": "discriminator", "g": "generator", "d_real": "on real", "d_fake":
 CAPTION = (
     "Lines are means over the seeds that ended well, and bands run from the smallest seed to the largest. Curves of more than "
     f"{POINTS} steps are averaged in bins first, and axes leave out the outermost 1 % of the values. Dashed lines are single seeds "
-    "that diverged or failed. Scores while training stand on one axis for all variants."
+    "that diverged or failed. Scores while training stand on one axis for all rows."
 )
 
 Values = Mapping[int, float]  # by step

@@ -50,11 +50,12 @@ def marks(page: DatasetPage, rows: Sequence[Row]) -> list[Mark]:
     """The marks of some rows of a page, in their order."""
     lines: dict[str, Line] = {row_identity(line.row.records[0]): line for line in page.lines}
     numbers = {name: {choice: str(place) for place, choice in enumerate(_choices(page, fact))} for name, (_, fact) in FACTS.items()}
+    contest = sum(not row.control for row in rows) > 1
     found = []
     for row in rows:
         line = lines[row_identity(row.records[0])]
         fits = {name: " ".join(sorted({numbers[name][c] for c in fact(line.row)})) for name, (_, fact) in FACTS.items()}
-        found.append(Mark(line.href, fits, row.like_best))
+        found.append(Mark(line.href, fits, row.like_best and contest))
     return found
 
 

@@ -142,7 +142,8 @@ def run_page(page: DatasetPage, line: Line, run: Run) -> str:
         labels=score_order(each.record for each in line.runs),
         environment=describe(record.environment),
         looked=score_order_of(record),
-        text=Markup(html.escape(record.to_json(), quote=False)),  # escaped here: quotes need none in text, and are half of it
+        # In ASCII, since JSON may hold what no file can; escaped here, since quotes need no escape in text and are half of it.
+        text=Markup(html.escape(json.dumps(record.model_dump(mode="json", by_alias=True), indent=1), quote=False)),
     )
 
 
@@ -177,9 +178,13 @@ def _line(line: Line) -> dict[str, Any]:
     return {
         "line": line,
         "origin": origin(line.row),
-        "recipe": {k: v if isinstance(v, str) else json.dumps(v) for k, v in recipe.items()} if isinstance(recipe, dict) else {},
+        "recipe": {name: _words(value) for name, value in recipe.items()} if isinstance(recipe, dict) else {},
         "hrefs": [run.href for run in line.runs],
     }
+
+
+def _words(value: Any) -> str:
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def _about(name: str, hashes: set[str]) -> dict[str, Any] | None:

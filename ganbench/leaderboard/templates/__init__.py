@@ -16,7 +16,12 @@ FOLDER = Path(__file__).parent
 def environment() -> Environment:
     """The environment of this folder's templates: autoescape always on, and a name that is not there is an error."""
     made = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
     )
     made.filters["number"] = number
     return made

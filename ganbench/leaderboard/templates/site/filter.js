@@ -1,29 +1,31 @@
 // Filters, the column chooser and copying, for pages of the site; sort.js comes before this. Choices are numbers in the page, so that
 // no text of a record is read as anything but text. Without this script all rows and columns are shown.
 
-function matches(row, wanted) {
-  for (const [name, choice] of wanted.choices) {
-    if (!(row.dataset[name] ?? "").split(" ").includes(choice)) return false;
-  }
-  return wanted.name === "" || row.querySelector("th").textContent.toLowerCase().includes(wanted.name);
+function wanting(bar) {
+  const selects = Array.from(bar.querySelectorAll("select")).filter((select) => select.value !== "");
+  const chosen = selects.map((select) => [select.dataset.filter, select.value]).filter(([filter]) => filter !== "protocol");
+  const name = bar.querySelector("input").value.trim().toLowerCase();
+  return (row) =>
+    chosen.every(([filter, choice]) => (row.getAttribute(`data-${filter}`) ?? "").split(" ").includes(choice)) &&
+    (name === "" || row.querySelector("th").textContent.toLowerCase().includes(name));
 }
 
 function applyFilters(bar) {
-  const selects = Array.from(bar.querySelectorAll("select"));
-  const chosen = selects.filter((select) => select.value !== "").map((select) => [select.dataset.filter, select.value]);
-  const protocol = chosen.find(([name]) => name === "protocol");
-  const wanted = {
-    choices: chosen.filter(([name]) => name !== "protocol"),
-    name: bar.querySelector("input").value.trim().toLowerCase(),
-  };
+  const protocol = bar.querySelector("select[data-filter=protocol]").value;
+  const wants = wanting(bar);
   let shown = 0, total = 0;
   for (const ranking of document.querySelectorAll(".ranking")) {
-    ranking.hidden = protocol !== undefined && ranking.dataset.protocol !== protocol[1];
-    for (const row of ranking.querySelectorAll("tbody.ranked tr, tbody.controls tr")) {
-      row.hidden = !matches(row, wanted);
-      total += 1;
-      shown += !row.hidden && !ranking.hidden;
+    ranking.hidden = protocol !== "" && ranking.dataset.protocol !== protocol;
+    const board = boards.get(ranking.querySelector("table"));
+    const controls = Array.from(ranking.querySelectorAll("tbody.controls tr"));
+    for (const row of controls) row.hidden = !wants(row);
+    let found = controls.filter((row) => !row.hidden).length;
+    if (board) {
+      board.wants = wants;
+      found += show(board);
     }
+    total += controls.length + (board ? board.rows.length : 0);
+    shown += ranking.hidden ? 0 : found;
   }
   bar.querySelector("[role=status]").textContent = shown === total ? `${total} rows` : `${shown} of ${total} rows`;
 }
@@ -40,7 +42,7 @@ for (const bar of document.querySelectorAll(".filters")) {
 }
 
 function showColumn(table, column, shown) {
-  for (const row of table.rows) row.cells[column].hidden = !shown;
+  for (const row of new Set([...table.rows, ...(boards.get(table)?.rows ?? [])])) row.cells[column].hidden = !shown;
 }
 
 for (const chooser of document.querySelectorAll(".columns")) {
