@@ -250,3 +250,4 @@ def test_pictures_of_several_folders_are_found_and_missing_ones_leave_no_broken_
         with Image.open(tmp_path / "site/datasets" / shown[f"Samples of {name}"]) as picture:
             assert picture.getpixel((0, 0)) == 100 * shade
     assert not any(tag == "img" for tag, _ in found["variants/three.html"].tags)
+    assert not any("There is no file" in page.text for page in found.values())
