@@ -173,6 +173,15 @@ def test_one_seed_lost_seeds_and_controls_are_said(tmp_path):
     assert "1 seed: nothing is known of the spread" in found[name].text
 
 
+def test_a_data_set_without_a_score_or_without_a_trained_row_has_its_page(tmp_path):
+    lost = [made_record("gan", seed, {}, status="failed", dataset="ring") for seed in range(2)]
+    found = site([*lost, made_record("real", control=True)], tmp_path)
+    assert "no run has a score" in found["datasets/ring.html"].text
+    assert "0 + 2 failed" in found["datasets/ring.html"].text
+    assert "0 rows, 1 run." in found["datasets/mnist.html"].text
+    assert_links_resolve(tmp_path, found)
+
+
 def test_protocols_are_never_ranked_together(tmp_path):
     records = [*seeds("a", [1.0, 2.0]), *seeds("b", [3.0, 4.0], count=500)]
     found = site(records, tmp_path)["datasets/mnist.html"]

@@ -15,8 +15,9 @@ from ganbench.catalogue import FAMILIES, listed
 from ganbench.leaderboard.attachments import Folder
 from ganbench.leaderboard.citations import bibtex, papers, table_bibtex
 from ganbench.leaderboard.curves import CAPTION, RowCurves, row_curves
-from ganbench.leaderboard.grouping import score_order
+from ganbench.leaderboard.grouping import row_identity, score_order
 from ganbench.leaderboard.layout import describe
+from ganbench.leaderboard.numbers import clean
 from ganbench.leaderboard.published import HEADINGS, PublishedTable, printed
 from ganbench.leaderboard.samples import Keep, Picture, pictures
 from ganbench.leaderboard.section import counted, dataset_facts, lead, origin, overview
@@ -165,7 +166,8 @@ def score_order_of(record: Record) -> list[str]:
 
 
 def _render(template: str, root: str, title: str, **given: Any) -> str:
-    return environment().get_template(f"site/{template}").render(policy=POLICY, root=root, title=title, **given)
+    shown = clean(title) or "(no name)"
+    return environment().get_template(f"site/{template}").render(policy=POLICY, root=root, title=shown, **given)
 
 
 def _family(page: VariantPage) -> str:
@@ -197,9 +199,9 @@ def _about(name: str, hashes: set[str]) -> dict[str, Any] | None:
 
 def _best_first(page: DatasetPage) -> list[Row]:
     """The trained rows of a page in the order of its tables."""
-    by_place = {line.row.specification_hash + line.row.variant.name: line.row for line in page.lines if not line.row.control}
-    order = dict.fromkeys(row.specification_hash + row.variant.name for ranked in page.tables for row in ranked.table.rows)
-    return [by_place[key] for key in order if key in by_place]
+    trained = {row_identity(line.row.records[0]): line.row for line in page.lines if not line.row.control}
+    order = dict.fromkeys(row_identity(row.records[0]) for ranked in page.tables for row in ranked.table.rows)
+    return [trained[identity] for identity in order if identity in trained]
 
 
 def _first(rows: Sequence[Row], best: Sequence[Row]) -> list[Row]:
