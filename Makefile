@@ -35,7 +35,20 @@ else
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 endif
+	$(MAKE) --no-print-directory chromium
 	touch $@
+
+# The tests of the published site run in Debian's Chromium. Where it cannot be installed they are skipped, and say so.
+CHROMIUM := chromium chromium-browser google-chrome
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo env || echo sudo -n)
+
+.PHONY: chromium
+chromium:
+	@for name in $(CHROMIUM); do command -v $$name >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && $(AS_ROOT) true 2>/dev/null; then \
+	  $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq chromium >/dev/null && exit 0; \
+	fi; \
+	echo "The browser tests need Chromium, which is not here: apt-get install chromium, as root."
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .benchmarks

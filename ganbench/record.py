@@ -207,6 +207,12 @@ def load_record(path: Path) -> Record:
         raise InvalidInputError(f"{path} is not a valid record: {place}: {first['msg']}; run its job again.") from None
 
 
+def output_folder(path: Path) -> Path:
+    """The folder that the `files` of the record at `path` are relative to: the one that holds `records/`, else the record's own."""
+    resolved = path.resolve()
+    return next((folder.parent for folder in resolved.parents if folder.name == "records"), resolved.parent)
+
+
 def load_records(paths: list[Path]) -> list[Record]:
     """Read every record among files and folders: those of `record_files`, in its order. Raises as it does, and as `load_record`."""
     return [load_record(path) for path in record_files(paths)]

@@ -85,7 +85,7 @@ def test_diverged_seed_stands_beside_its_own_row_only():
     small = seeds("gan", [1.0, 2.0], specification={"samples": 1000})
     small.append(made_record("gan", 2, {}, status="diverged", specification={"samples": 1000}))
     large = seeds("gan", [1.5], count=5000, specification={"samples": 5000})
-    assert [[row.seeds for row in table.rows] for table in summarise(small + large)] == [["2 + 1 diverged"], ["1"]]
+    assert [[row.seeds for row in table.rows] for table in summarise(small + large)] == [["2 + 1 diverged"], ["1 seed"]]
 
 
 def test_variant_without_scores_stands_with_its_suite_and_else_everywhere():
@@ -121,7 +121,7 @@ def test_differences_are_equal_only_for_equal_facts(facts):
 def test_record_given_twice_counts_once_whatever_its_seconds_and_suite():
     again = made_record(command="another command", suite="another", environment={}, ganbench_version="0.2.0")
     row = one_table([made_record(), made_record(), again]).rows[0]
-    assert row.seeds == "1"
+    assert row.seeds == "1 seed"
 
 
 def test_two_results_of_one_job_are_an_error_that_names_both():

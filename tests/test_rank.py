@@ -31,8 +31,10 @@ def test_welch_where_nothing_varies_or_too_little_is_known() -> None:
 
 def test_holm_by_hand() -> None:
     # Sorted 0.01, 0.02, 0.03, 0.04 of four: 4 x 0.01, 3 x 0.02, 2 x 0.03, and 1 x 0.04 is raised to the one before it.
-    given = {("a", "b"): 0.02, ("a", "c"): 0.01, ("b", "c"): 0.04, ("c", "d"): 0.03}
-    assert adjusted(given) == pytest.approx({("a", "c"): 0.04, ("a", "b"): 0.06, ("c", "d"): 0.06, ("b", "c"): 0.06})
+    given = np.array([0.02, 0.01, 0.04, 0.03])
+    assert adjusted(given, 4).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    # Two more tests of p = 1: 6 x 0.01, 5 x 0.02, 4 x 0.03, 3 x 0.04.
+    assert adjusted(given, 6).tolist() == pytest.approx([0.10, 0.06, 0.12, 0.12])
 
 
 def boards(seed: int) -> tuple[float, float, float]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import ganbench
-from ganbench.cli import auditing, carding, checking, listing, ranking, running, scoring, showing, tables
+from ganbench.cli import auditing, carding, checking, listing, publishing, ranking, running, scoring, showing, tables
 from ganbench.cli.console import err
 from ganbench.errors import GanbenchError, MissingDataError
 
@@ -32,6 +32,7 @@ app.command()(auditing.audit)
 app.command()(tables.table)
 app.command()(ranking.rank)
 app.command()(carding.card)
+app.command()(publishing.publish)
 app.command()(checking.validate)
 app.command()(checking.verify)
 app.command()(checking.compare)

@@ -23,7 +23,7 @@ from ganbench.harness.progress import Reporter
 from ganbench.harness.run import Run
 from ganbench.harness.workers import Crew
 from ganbench.interval import mean, spread
-from ganbench.record import Record, load_record
+from ganbench.record import Record, load_record, output_folder
 from ganbench.registry import find
 from ganbench.rng import stream
 from ganbench.variant import Control, Recipe
@@ -171,7 +171,7 @@ def _inside(label: str, values: Sequence[float], again: Record) -> Check:
 
 
 def _checkpoint(record: Record, path: Path) -> Path:
-    root = next((folder.parent for folder in path.resolve().parents if folder.name == "records"), path.resolve().parent)
+    root = output_folder(path)
     name = record.files.get("checkpoint", "")
     checkpoint = root / name
     if not name or not checkpoint.is_file():

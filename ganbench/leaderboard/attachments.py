@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ganbench.errors import InvalidInputError, MissingDataError
@@ -9,8 +10,10 @@ from ganbench.record import Record
 
 LARGEST_BYTES = 64 * 2**20
 
+Folder = Path | Mapping[str, Path]  # the output folder of all records, or that of each by its fingerprint
 
-def attachment(record: Record, kind: str, folder: Path) -> Path:
+
+def attachment(record: Record, kind: str, folder: Folder) -> Path:
     """The file of a record's `files[kind]`.
 
     Raises MissingDataError when the record names none or it is not there, and InvalidInputError when it lies outside the folder (a
@@ -19,6 +22,7 @@ def attachment(record: Record, kind: str, folder: Path) -> Path:
     if kind not in record.files:
         raise MissingDataError(f"The record of seed {record.seed} names no {kind}.")
     name = record.files[kind]
+    folder = folder if isinstance(folder, Path) else folder[record.fingerprint]
     try:
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):

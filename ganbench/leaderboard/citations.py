@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ganbench.files import digest
+from ganbench.leaderboard.layout import heading
+from ganbench.leaderboard.summary import Table
+from ganbench.leaderboard.table import escape_latex
 from ganbench.record import Record
 
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
@@ -41,7 +45,31 @@ def bibtex(records: Sequence[Record]) -> str:
         "@software{ganbench,\n"
         "  title   = {ganbench: evaluation and benchmarking of generative adversarial networks},\n"
         "  author  = {{The ganbench authors}},\n"
-        f"  version = {{{versions}}},\n"
-        f"  year    = {{{year}}}\n"
+        f"  version = {{{escape_latex(versions)}}},\n"
+        f"  year    = {{{escape_latex(year)}}}\n"
         "}"
     )
+
+
+def table_bibtex(table: Table) -> str:
+    """BibTeX entries of one table, which its runs' fingerprints name, and of the papers of its variants."""
+    runs = [record for row in table.rows for record in row.records]
+    content = digest(sorted({record.fingerprint for record in runs}))[:12]
+    keys = ", ".join(f"{column.label} {column.key}" for column in table.columns)
+    year = max(record.timing.finished_at for record in runs)[:4]
+    entry = (
+        f"@misc{{ganbench-{content},\n"
+        f"  title  = {{{{ganbench board: {escape_latex(heading(table))}}}}},\n"
+        "  author = {{The ganbench authors}},\n"
+        f"  year   = {{{escape_latex(year)}}},\n"
+        f"  note   = {{{len(set(map(id, runs)))} runs, content {content}; protocol {escape_latex(keys or 'none')}}}\n"
+        "}"
+    )
+    return "\n\n".join([entry, *(_paper_entry(paper) for paper in papers(runs))])
+
+
+def _paper_entry(paper: Paper) -> str:
+    name = re.sub(r"[^A-Za-z0-9]+", "-", paper.variant)[:40].strip("-")
+    number = f"  eprint        = {{{paper.url.rsplit('/', 1)[-1]}}},\n  archiveprefix = {{arXiv}},\n" if paper.url else ""
+    key = f"{name}-{digest([paper.variant, paper.text])[:6]}"
+    return f"@misc{{{key},\n{number}  note          = {{{escape_latex(paper.variant)}: {escape_latex(paper.text)}}}\n}}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.errors import GanbenchError, InvalidInputError
-from ganbench.leaderboard.attachments import attachment
+from ganbench.leaderboard.attachments import Folder, attachment
 from ganbench.leaderboard.chart import Axis, Line, Panel, axis, band, bounded, panel, path
 from ganbench.leaderboard.summary import Row
 from ganbench.record import Record
@@ -24,7 +24,7 @@ SERIES = {"d": "discriminator", "g": "generator", "d_real": "on real", "d_fake":
 CAPTION = (
     "Lines are means over the seeds that ended well, and bands run from the smallest seed to the largest. Curves of more than "
     f"{POINTS} steps are averaged in bins first, and axes leave out the outermost 1 % of the values. Dashed lines are single seeds "
-    "that diverged or failed. Scores while training stand on one axis for all variants."
+    "that diverged or failed. Scores while training stand on one axis for all rows."
 )
 
 Values = Mapping[int, float]  # by step
@@ -47,7 +47,7 @@ class RowCurves:
     notes: tuple[str, ...]
 
 
-def row_curves(rows: Sequence[Row], folder: Path) -> list[RowCurves]:
+def row_curves(rows: Sequence[Row], folder: Folder) -> list[RowCurves]:
     """The learning curves of every row that is trained. Files that are missing or broken become notes."""
     trained = [row for row in rows if not row.control]
     scores = {row.name: _scores(row.records) for row in trained}
@@ -78,7 +78,7 @@ def _finite(pairs: Iterable[tuple[int, Any]]) -> dict[int, float]:
     return {step: bounded(float(value)) for step, value in pairs if isinstance(value, int | float) and math.isfinite(value)}
 
 
-def _series(records: Sequence[Record], folder: Path) -> tuple[dict[str, list[Curve]], list[str]]:
+def _series(records: Sequence[Record], folder: Folder) -> tuple[dict[str, list[Curve]], list[str]]:
     series: dict[str, list[Curve]] = {}
     without = [str(record.seed) for record in records if "curves" not in record.files]
     notes = [f"No curves were kept of seed {', '.join(without)}."] if 0 < len(without) < len(records) else []

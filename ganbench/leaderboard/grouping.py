@@ -155,13 +155,18 @@ def blocks(runs: Sequence[Record]) -> list[list[Record]]:
     ]
     if not scored:
         return [list(runs)]
+    rows = [set(map(row_identity, block)) for block in scored]
+    suites = [{record.suite for record in block} for block in scored]
+    places = range(len(scored))
     for record in runs:
         if not is_scored(record):
-            own = [block for block in scored if row_identity(record) in map(row_identity, block)]
-            near = [block for block in scored if record.protocol and _setting_of(block[0]) == _setting_of(record)]
-            beside = [block for block in scored if record.suite in {other.suite for other in block}]
-            for block in own or near or beside or scored:
-                block.append(record)
+            own = [place for place in places if row_identity(record) in rows[place]]
+            near = [place for place in places if record.protocol and _setting_of(scored[place][0]) == _setting_of(record)]
+            beside = [place for place in places if record.suite in suites[place]]
+            for place in own or near or beside or places:
+                scored[place].append(record)
+                rows[place].add(row_identity(record))
+                suites[place].add(record.suite)
     return scored
 
 

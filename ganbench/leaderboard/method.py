@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ganbench import registry
 from ganbench.leaderboard.layout import describe
 from ganbench.leaderboard.summary import Column, Table
+from ganbench.registry import Entry
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,13 @@ def _measure(column: Column) -> Measure:
 
 def meaning(label: str) -> str:
     """The first line that the metric of a score says of itself; "" for a metric that is not installed here."""
+    entry = entry_of(label)
+    return "" if entry is None else entry.doc.split("\n\n")[0]
+
+
+def entry_of(label: str) -> Entry | None:
+    """The installed metric of a score; None where there is none."""
     entries = registry.entries("metrics").values()
-    known = {name: entry.doc for entry in entries for name in (entry.name, entry.facts.get("field_name")) if name}
+    known = {name: entry for entry in entries for name in (entry.name, entry.facts.get("field_name")) if name}
     names = [name for name in known if label == name or label.startswith(f"{name}-")]
-    return known[max(names, key=len)].split("\n\n")[0] if names else ""
+    return known[max(names, key=len)] if names else None

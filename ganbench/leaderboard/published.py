@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,9 @@ def plain(comparison: Comparison) -> dict[str, Any]:
     }
 
 
+HEADINGS = ("Variant", "Steps", "Samples", "Score", "Ours ± standard error", "Seeds", "Published", "Difference / joint error")
+
+
 def render(comparisons: Iterable[Comparison]) -> str:
     """A pipe table a published one: our mean and standard error, the published number with its ±, and how far they lie apart."""
     from tabulate import tabulate
@@ -135,27 +138,53 @@ def render(comparisons: Iterable[Comparison]) -> str:
     parts = []
     for _, members in group(comparisons, lambda each: f"{each.table.source}, {each.table.place}, {each.table.dataset}").items():
         table = members[0].table
-        rows = [
-            (
-                each.variant,
-                "" if each.steps is None else f"{each.steps:,}",
-                "" if each.samples is None else f"{each.samples:,}",
-                each.published.score,
-                _with_error(each.our_mean, each.our_error),
-                f"{each.seeds}{f' + {each.lost} lost' if each.lost else ''}",
-                f"{each.published.variant}: {_with_error(each.published.value, each.published.error)}",
-                "" if each.difference_in_errors is None else f"{each.difference_in_errors:+.1f}",
-            )
-            for each in members
-        ]
-        head = ("Variant", "Steps", "Samples", "Score", "Ours ± standard error", "Seeds", "Published", "Difference / joint error")
         sides = ("left", "right", "right", "left", *["right"] * 4)
-        kinds = ", ".join(sorted({each.published.error_kind or "not stated" for each in members}))
-        body = tabulate(rows, headers=head, tablefmt="pipe", disable_numparse=True, colalign=sides)
+        kinds = _kinds([each.published for each in members])
+        body = tabulate(list(map(_fields, members)), headers=HEADINGS, tablefmt="pipe", disable_numparse=True, colalign=sides)
         parts.append(
             f"### {table.dataset}: {table.source}, {table.place}\n\n{body}\n\nPublished under: {table.protocol}; ± is: {kinds}."
         )
     return "\n\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A published table as a page shows it: a line a published row, and `beside`, a line a comparison with ours."""
+
+    table: PublishedTable
+    kinds: str
+    scores: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    beside: tuple[tuple[str, ...], ...]
+
+
+def printed(table: PublishedTable, records: Sequence[Record]) -> Printed:
+    """A published table, and what of some records aims at it. Raises as `compare`."""
+    scores = tuple(dict.fromkeys(each.score for each in table.scores))
+    lines = []
+    for variant, members in group(table.scores, lambda each: each.variant).items():
+        values = {each.score: _with_error(each.value, each.error) for each in members}
+        lines.append((variant, *(values.get(score, "–") for score in scores)))
+    aiming = [record for record in records if record.suite in table.suites]
+    return Printed(table, _kinds(table.scores), scores, tuple(lines), tuple(map(_fields, compare(aiming, [table]))))
+
+
+def _kinds(scores: Iterable[PublishedScore]) -> str:
+    return ", ".join(sorted({each.error_kind or "not stated" for each in scores}))
+
+
+def _fields(each: Comparison) -> tuple[str, ...]:
+    """One comparison under HEADINGS."""
+    return (
+        each.variant,
+        "" if each.steps is None else f"{each.steps:,}",
+        "" if each.samples is None else f"{each.samples:,}",
+        each.published.score,
+        _with_error(each.our_mean, each.our_error),
+        f"{each.seeds}{f' + {each.lost} lost' if each.lost else ''}",
+        f"{each.published.variant}: {_with_error(each.published.value, each.published.error)}",
+        "" if each.difference_in_errors is None else f"{each.difference_in_errors:+.1f}",
+    )
 
 
 def _with_error(value: float | None, error: float | None) -> str:

@@ -12,12 +12,17 @@ of the seeds that ended well, with the count beside it.
 
 from __future__ import annotations
 
+import bisect
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ALPHA = 0.05
 
@@ -55,9 +60,23 @@ def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]
     """
     counted = _counted(contenders, better)
     costs = _costs(contenders, counted, better)
-    different = {pair for pair, p in adjusted(_pairwise(counted)).items() if p <= ALPHA}
     ordered = sorted(contenders, key=lambda each: (costs[each.name], each.name))
-    return [_standing(each.name, [other.name for other in ordered], costs, different) for each in ordered]
+    different = _different([_Moments.of(counted[each.name]) for each in ordered])
+    # In the order of costs those of one cost stand together, so that what is better and what is worse are slices.
+    places = [costs[each.name] for each in ordered]
+    found = []
+    for place, each in enumerate(ordered):
+        better_ones, worse_from = bisect.bisect_left(places, places[place]), bisect.bisect_right(places, places[place])
+        known = math.isfinite(places[place][0])
+        standing = Standing(
+            each.name,
+            rank=1 + better_ones if known else None,
+            best_rank=1 + int(different[place, :better_ones].sum()),
+            worst_rank=len(ordered) - int(different[place, worse_from:].sum()),
+            like_best=known and not different[place, 0] and each.lost <= ordered[0].lost,
+        )
+        found.append(standing)
+    return found
 
 
 def average_ranks(contenders: Sequence[Contender], better: Better) -> dict[str, float]:
@@ -87,31 +106,14 @@ def _costs(contenders: Sequence[Contender], counted: Mapping[str, Sequence[float
     }
 
 
-def _standing(
-    name: str, ordered: Sequence[str], costs: Mapping[str, tuple[float, int]], different: set[tuple[str, str]]
-) -> Standing:
-    def told(other: str) -> bool:
-        return (name, other) in different or (other, name) in different
-
-    above = sum(told(other) and costs[other] < costs[name] for other in ordered)
-    below = sum(told(other) and costs[other] > costs[name] for other in ordered)
-    known = math.isfinite(costs[name][0])
-    return Standing(
-        name,
-        rank=1 + sum(costs[other] < costs[name] for other in ordered) if known else None,
-        best_rank=1 + above,
-        worst_rank=len(ordered) - below,
-        like_best=known and not told(ordered[0]) and costs[name][1] <= costs[ordered[0]][1],
-    )
-
-
 def welch(one: Sequence[float], other: Sequence[float]) -> float:
     """The two-sided p of Welch's t test that two means are equal, by Welch and Satterthwaite's degrees of freedom.
 
     1 where a side has fewer than two values, which tells nothing, and where a variance is more than a float64 holds. Where neither
     side varies, which counts of modes often do not: 1 for equal means, else the exact permutation p, 2 in (n + m over n).
     """
-    return _welch(_Moments.of(one), _Moments.of(other))
+    sides = [_Moments.of(one), _Moments.of(other)]
+    return 1.0 if min(side.count for side in sides) < 2 else float(_welch(sides, np.array([0]), np.array([1]))[0])
 
 
 @dataclass(frozen=True)
@@ -132,34 +134,44 @@ class _Moments:
             return cls(len(values), statistics.mean(values), math.inf)
 
 
-def _welch(one: _Moments, other: _Moments) -> float:
-    if min(one.count, other.count) < 2:
-        return 1.0
-    from scipy.special import stdtr
+def _welch(sides: Sequence[_Moments], one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The p (pairs,) of the test between each of `one` and its `other`, places among sides of at least two values."""
+    from scipy.special import binom, stdtr
 
-    shares = [side.variance / side.count for side in (one, other)]  # of its mean
-    gap, total = abs(one.mean - other.mean), sum(shares)
-    if total == 0:
-        return 1.0 if gap == 0 else min(1.0, 2 / math.comb(one.count + other.count, one.count))
-    if not math.isfinite(total):
-        return 1.0
-    freedom = 1 / sum((share / total) ** 2 / (side.count - 1) for share, side in zip(shares, (one, other), strict=True))
-    return float(2 * stdtr(freedom, -gap / math.sqrt(total)))
+    counts = np.array([side.count for side in sides], dtype=np.float64)
+    means = np.array([side.mean for side in sides], dtype=np.float64)
+    shares = np.array([side.variance for side in sides], dtype=np.float64) / counts  # of its mean
+    with np.errstate(all="ignore"):  # where neither side varies, and where a float64 overflows: both are told apart below
+        gap, total = np.abs(means[one] - means[other]), shares[one] + shares[other]
+        parts = [(shares[side] / total) ** 2 / (counts[side] - 1) for side in (one, other)]
+        p = 2 * stdtr(1 / (parts[0] + parts[1]), -gap / np.sqrt(total))
+    p[~np.isfinite(total)] = 1.0
+    still = total == 0
+    exact = np.minimum(1.0, 2 / binom(counts[one[still]] + counts[other[still]], counts[one[still]]))
+    p[still] = np.where(gap[still] == 0, 1.0, exact)
+    return np.asarray(p, dtype=np.float64)
 
 
-def adjusted(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Holm's step-down correction: each p times the number of those not smaller, never falling, at most 1."""
-    corrected: dict[tuple[str, str], float] = {}
-    largest = 0.0
-    for place, pair in enumerate(sorted(p_values, key=lambda pair: (p_values[pair], pair))):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[pair]))
-        corrected[pair] = largest
+def adjusted(p_values: NDArray[np.float64], tests: int) -> NDArray[np.float64]:
+    """Holm's step-down correction of the p (n,) of `tests` tests: each times the number of those not smaller, at most 1.
+
+    Tests beyond n are those whose p is 1: they count, and stay 1.
+    """
+    order = np.argsort(p_values, kind="stable")
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, (tests - np.arange(len(order))) * p_values[order]))
     return corrected
 
 
-def _pairwise(counted: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], float]:
-    moments = {name: _Moments.of(values) for name, values in counted.items()}
-    return {(one, other): _welch(moments[one], moments[other]) for one, other in combinations(sorted(counted), 2)}
+def _different(sides: Sequence[_Moments]) -> NDArray[np.bool_]:
+    """Which pairs of sides (n, n) are told apart, all pairs corrected together. A side of one value is told from none."""
+    different = np.zeros((len(sides), len(sides)), dtype=np.bool_)
+    known = np.array([place for place, side in enumerate(sides) if side.count > 1], dtype=np.intp)
+    one, other = (known[places] for places in np.triu_indices(len(known), 1))
+    if len(one):
+        apart = adjusted(_welch(sides, one, other), math.comb(len(sides), 2)) <= ALPHA
+        different[one[apart], other[apart]] = different[other[apart], one[apart]] = True
+    return different
 
 
 def _worst(contenders: Sequence[Contender], better: Better) -> float | None:

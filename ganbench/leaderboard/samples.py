@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ganbench.errors import GanbenchError, InvalidInputError
-from ganbench.leaderboard.attachments import attachment
+from ganbench.leaderboard.attachments import Folder, attachment
 from ganbench.leaderboard.summary import Row
 from ganbench.record import Record
 
@@ -26,12 +26,13 @@ POINTS_DRAWN = 2500
 SIDE_PIXELS = 440  # of a scatter plot: twice its size on the page
 REAL = "real"  # the control whose samples are the data themselves
 
+Keep = Callable[[bytes], str]  # a PNG to the address that a page finds it under
 Limits = tuple[float, float, float, float]  # x low, x high, y low, y high
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One row's samples as a data: URI ("" where `note` says why there is none): a grid of images or a scatter plot."""
+    """One row's samples: a grid of images or a scatter plot, at an address ("" where `note` says why there is none)."""
 
     name: str
     control: bool
@@ -42,16 +43,22 @@ class Picture:
     grid: bool = False
 
 
-def pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
+def data_uri(png: bytes) -> str:
+    """The address of a PNG that a page holds itself."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def pictures(rows: Sequence[Row], folder: Folder, keep: Keep = data_uri) -> list[Picture]:
     """A picture a row, real data first; of several seeds the first one that ended well. Broken files become notes.
 
-    Real data are those of the control `real`; where it has none, the ones that a record keeps as its `reference`.
+    Real data are those of the control `real`; where it has none, the ones that a record keeps as its `reference`. `keep` takes
+    every PNG and returns its address.
     """
     real = real_points(rows, folder)
-    return [draw_picture(source, folder, real) for source in _sources(rows)]
+    return [draw_picture(source, folder, real, keep) for source in _sources(rows)]
 
 
-def real_points(rows: Sequence[Row], folder: Path) -> NDArray[np.float32] | None:
+def real_points(rows: Sequence[Row], folder: Folder) -> NDArray[np.float32] | None:
     """The real data's points (N, 2), whose axes every plot of the data set has; None for images."""
     real = (source for source in _sources(rows) if source.is_real)
     return next((points for source in real if (points := _points(source, folder)) is not None), None)
@@ -90,21 +97,21 @@ def _sources(rows: Sequence[Row]) -> list[Source]:
     return [*(Source("real data", True, record, "reference", is_real=True) for record in kept[:1]), *sources]
 
 
-def draw_picture(source: Source, folder: Path, real: NDArray[np.float32] | None) -> Picture:
+def draw_picture(source: Source, folder: Folder, real: NDArray[np.float32] | None, keep: Keep = data_uri) -> Picture:
     """The picture of a source; points are drawn over the `real` ones, on their axes. A file that cannot be read becomes a note."""
     if source.record is None:
         return Picture(source.name, source.control, "", "No samples were kept.")
     try:
         path = attachment(source.record, source.kind, folder)
         if path.suffix == ".npy":
-            return _scatter_picture(source, read_points(path), real)
+            return _scatter_picture(source, read_points(path), real, keep)
         png, width, height = read_grid(path)
-        return Picture(source.name, source.control, _uri(png), source.note, width, height, grid=True)
+        return Picture(source.name, source.control, keep(png), source.note, width, height, grid=True)
     except GanbenchError as error:
         return Picture(source.name, source.control, "", str(error))
 
 
-def _points(source: Source, folder: Path) -> NDArray[np.float32] | None:
+def _points(source: Source, folder: Folder) -> NDArray[np.float32] | None:
     if source.record is None:
         return None
     try:
@@ -156,7 +163,7 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _scatter_picture(source: Source, points: NDArray[np.float32], real: NDArray[np.float32] | None) -> Picture:
+def _scatter_picture(source: Source, points: NDArray[np.float32], real: NDArray[np.float32] | None, keep: Keep) -> Picture:
     limits = axes_limits(points if real is None else real)
     x, y = points[:, 0], points[:, 1]
     outside = int(((x < limits[0]) | (x > limits[1]) | (y < limits[2]) | (y > limits[3])).sum())
@@ -164,7 +171,7 @@ def _scatter_picture(source: Source, points: NDArray[np.float32], real: NDArray[
     png = scatter(points, None if source.is_real else real, limits)
     side = SIDE_PIXELS // 2
     note = ", ".join(filter(None, (source.note, outside_note, "" if real is not None else "on its own axes")))
-    return Picture(source.name, source.control, _uri(png), note, side, side)
+    return Picture(source.name, source.control, keep(png), note, side, side)
 
 
 def axes_limits(points: NDArray[np.float32]) -> Limits:
@@ -196,7 +203,3 @@ def scatter(points: NDArray[np.float32], real: NDArray[np.float32] | None, limit
         if len(png) <= LARGEST_IMAGE:
             break
     return png
-
-
-def _uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ganbench.leaderboard.samples import Picture, Source, draw_picture, real_points
+from ganbench.leaderboard.attachments import Folder
+from ganbench.leaderboard.samples import Keep, Picture, Source, data_uri, draw_picture, real_points
 from ganbench.leaderboard.summary import Row
 
 SHOWN = 6  # steps of one row, the first and the last among them
@@ -23,7 +23,7 @@ class Snapshots:
     pictures: tuple[Picture, ...]
 
 
-def snapshots(rows: Sequence[Row], folder: Path) -> list[Snapshots]:
+def snapshots(rows: Sequence[Row], folder: Folder, keep: Keep = data_uri) -> list[Snapshots]:
     """For every row that was looked at while it trained: its first seed that ended well, at up to six steps."""
     real = real_points(rows, folder)
     found = []
@@ -36,7 +36,7 @@ def snapshots(rows: Sequence[Row], folder: Path) -> list[Snapshots]:
                 Snapshots(
                     row.name,
                     f"Seed {record.seed}, the same latents at each step.",
-                    tuple(draw_picture(s, folder, real) for s in sources),
+                    tuple(draw_picture(s, folder, real, keep) for s in sources),
                 )
             )
     return found

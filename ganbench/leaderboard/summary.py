@@ -99,8 +99,10 @@ class Row:
 
     @property
     def seeds(self) -> str:
-        """How the seeds ended: "4", or "3 + 1 diverged"."""
+        """How the seeds ended: "4", or "3 + 1 diverged". "1 seed" says why a row has no interval."""
         lost = [f" + {self.count(status)} {status}" for status in ("diverged", "failed") if self.count(status)]
+        if self.count("ok") == 1 and not lost:
+            return "1 seed"
         return f"{self.count('ok')}{''.join(lost)}"
 
     @property

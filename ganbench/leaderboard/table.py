@@ -94,17 +94,17 @@ def to_latex(tables: Sequence[Table], costs: bool = False) -> str:
 
 def _latex(sheet: Sheet) -> str:
     def line(entries: Sequence[Entry]) -> str:
-        fields = (f"\\textbf{{{_escape_latex(e.text)}}}" if e.best else _escape_latex(e.text) for e in entries)
+        fields = (f"\\textbf{{{escape_latex(e.text)}}}" if e.best else escape_latex(e.text) for e in entries)
         return " & ".join(fields) + r" \\"
 
     controls = [r"\midrule", *map(line, sheet.controls)] if sheet.controls else []
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        f"\\caption{{{_escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))}}}",
+        f"\\caption{{{escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))}}}",
         f"\\begin{{tabular}}{{{''.join('r' if heading.numeric else 'l' for heading in sheet.headings)}}}",
         r"\toprule",
-        " & ".join(_escape_latex(heading.text) for heading in sheet.headings) + r" \\",
+        " & ".join(escape_latex(heading.text) for heading in sheet.headings) + r" \\",
         r"\midrule",
         *map(line, sheet.ranked),
         *controls,
@@ -115,7 +115,7 @@ def _latex(sheet: Sheet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
     """The text so that a plain document of pdfLaTeX shows it: what that has no glyph for by its number, U+03BB."""
     known = (LATEX.get(mark, mark) for mark in text)
     return "".join(f"U+{ord(mark):04X}" if len(mark) == 1 and (mark > "\u017f" or mark in UNSET) else mark for mark in known)

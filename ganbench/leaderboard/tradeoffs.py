@@ -22,13 +22,11 @@ CUT = 0.02  # part of the scores while training at each end that the axis leaves
 NAME = (90.0, 10.0)  # pixels that a name takes
 COLOURED = 4  # rows, the best-ranked; the others are grey
 GREY = 4
-CAPTION = (
+CAPTIONS = (
     "Each dot is a row: its mean score against its mean training seconds a seed. The line joins the Pareto front: rows that no "
-    "other on the same device beats in one and equals or beats in the other. Rows that lost a seed are hollow and take no part."
-)
-OVER_TIME = (
+    "other on the same device beats in one and equals or beats in the other. Rows that lost a seed are hollow and take no part.",
     "Mean scores while training, over the seeds that ended well, against training seconds a seed: an evaluation's step as a share "
-    "of all steps, times the seconds of the whole training. Coloured: the best-ranked rows; the others are grey."
+    "of all steps, times the seconds of the whole training. Coloured: the best-ranked rows; the others are grey.",
 )
 
 
@@ -137,7 +135,7 @@ def _course(row: Row, label: str) -> list[tuple[float, float]]:
     seeds = [dict(_evaluated(record, label)) for record in row.records if record.status == "ok" and record.steps_done > 0]
     shared = sorted(set.intersection(*map(set, seeds))) if seeds else []
     at = [[seed[step] for seed in seeds] for step in shared]
-    return [(statistics.fmean(w for w, _ in step), statistics.fmean(s for _, s in step)) for step in at]
+    return [(statistics.mean(w for w, _ in step), statistics.mean(s for _, s in step)) for step in at]
 
 
 def _evaluated(record: Record, label: str) -> list[tuple[int, tuple[float, float]]]:

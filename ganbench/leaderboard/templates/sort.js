@@ -1,31 +1,46 @@
 // Sortable tables: a button in each heading of a score table sorts the ranked rows. Controls stay where they are, and so do
-// missing values: last. Without this script the table is already sorted by its primary score.
+// missing values: last. Without this script the table is already sorted by its primary score, and whole.
 "use strict";
 
-function compare(a, b) {
-  const x = Number(a), y = Number(b);
-  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+const AT_ONCE = 125; // rows that a browser lays out in a moment; a button shows the rest
+const words = new Intl.Collator("en", { numeric: true });
+const boards = new Map(); // by table: all its ranked rows in their order, which of them are wanted, and how many are shown
+
+function show(board) {
+  const wanted = board.rows.filter(board.wants);
+  board.body.replaceChildren(...wanted.slice(0, board.limit));
+  board.more.hidden = wanted.length <= board.limit;
+  board.more.textContent = `Show all ${wanted.length.toLocaleString("en")} rows`;
+  return wanted.length;
 }
 
-function sortBy(table, heading, direction) {
-  const column = heading.cellIndex;
-  const body = table.querySelector("tbody.ranked");
-  const order = (row) => row.cells[column].dataset.order ?? "";
-  const rows = Array.from(body.rows);
+function compare(a, b) {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return words.compare(a, b);
+}
+
+// The key of a row in one column: number, text, or null where the field has no value.
+function key(row, column) {
+  const text = row.children[column].getAttribute("data-order") ?? "";
+  const value = Number(text);
+  return text === "" ? null : Number.isNaN(value) ? text : value;
+}
+
+function sortBy(board, heading, direction) {
   const sign = direction === "ascending" ? 1 : -1;
-  rows.sort((p, q) => {
-    const a = order(p), b = order(q);
-    if (a === "" || b === "") return (a === "") - (b === "");
-    return sign * compare(a, b);
+  const keyed = board.rows.map((row) => ({ row, key: key(row, heading.cellIndex) }));
+  keyed.sort((p, q) => {
+    if (p.key === null || q.key === null) return (p.key === null) - (q.key === null);
+    return sign * compare(p.key, q.key);
   });
-  body.append(...rows);
-  for (const other of table.tHead.rows[0].cells) {
+  board.rows = keyed.map((each) => each.row);
+  show(board);
+  for (const other of heading.parentElement.cells) {
     if (other.querySelector("button")) other.setAttribute("aria-sort", other === heading ? direction : "none");
   }
 }
 
-for (const table of document.querySelectorAll("figure.scores table")) {
-  if (!table.querySelector("tbody.ranked")) continue;
+function addButtons(table, board) {
   let primary = true;
   for (const heading of table.tHead.rows[0].cells) {
     if ("fixed" in heading.dataset) continue;
@@ -42,7 +57,24 @@ for (const table of document.querySelectorAll("figure.scores table")) {
     button.addEventListener("click", () => {
       const now = heading.getAttribute("aria-sort");
       const next = now === "none" ? first : now === "ascending" ? "descending" : "ascending";
-      sortBy(table, heading, next);
+      sortBy(board, heading, next);
     });
   }
+}
+
+for (const table of document.querySelectorAll("figure.scores table")) {
+  const body = table.querySelector("tbody.ranked");
+  if (!body) continue;
+  const more = document.createElement("button");
+  more.type = "button";
+  more.className = "more";
+  const board = { body, rows: Array.from(body.rows), wants: () => true, limit: AT_ONCE, more };
+  boards.set(table, board);
+  table.closest(".scroll").after(more);
+  more.addEventListener("click", () => {
+    board.limit = Infinity;
+    show(board);
+  });
+  addButtons(table, board);
+  show(board);
 }

@@ -1,0 +1,42 @@
+"""`ganbench publish`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganbench.cli.console import print_json, progress
+
+USUAL = Path("baselines/published.toml")  # where a checkout of ganbench has it
+
+
+def publish(
+    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder of the site: new, empty, or one that publish made before.")],
+    published: Annotated[
+        Path | None,
+        typer.Option(help=f"A TOML file of published tables. Default: {USUAL}, where it is there.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write records as a static site: a page for each data set, variant and run, and tables to download."""
+    from ganbench.leaderboard.published import load_published
+    from ganbench.leaderboard.site.publish import publish as write_site
+    from ganbench.record import load_record, output_folder, record_files
+
+    given = published or (USUAL if USUAL.exists() else None)
+    tables = load_published(given) if given else []
+    with progress() as report:
+        files = record_files(records)
+        known, folders = [], {}
+        for done, file in enumerate(files, 1):
+            known.append(load_record(file))
+            folders[known[-1].fingerprint] = output_folder(file)
+            report("reading records", done, len(files))
+        site = write_site(known, folders, out, tables, report)
+    if as_json:
+        print_json({"out": str(out), "index": str(site.index), "files": list(site.files), "removed": list(site.removed)})
+        return
+    typer.echo(f"{site.index}: {len(known):,} records, {len(site.files):,} files.")

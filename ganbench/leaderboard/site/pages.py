@@ -1,0 +1,222 @@
+"""The pages of a site: what each template is given. Every text is escaped by the templates."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from markupsafe import Markup
+
+from ganbench import registry
+from ganbench.catalogue import FAMILIES, listed
+from ganbench.leaderboard.attachments import Folder
+from ganbench.leaderboard.citations import bibtex, papers, table_bibtex
+from ganbench.leaderboard.curves import CAPTION, RowCurves, row_curves
+from ganbench.leaderboard.grouping import row_identity, score_order
+from ganbench.leaderboard.layout import describe
+from ganbench.leaderboard.numbers import clean
+from ganbench.leaderboard.published import HEADINGS, PublishedTable, printed
+from ganbench.leaderboard.samples import Keep, Picture, pictures
+from ganbench.leaderboard.section import counted, dataset_facts, lead, origin, overview
+from ganbench.leaderboard.site.board import Board, DatasetPage, Line, Run, VariantPage
+from ganbench.leaderboard.site.definitions import definitions, protocols, ranking_rules
+from ganbench.leaderboard.site.filters import filters, marks
+from ganbench.leaderboard.snapshots import snapshots
+from ganbench.leaderboard.summary import Row
+from ganbench.leaderboard.templates import environment
+from ganbench.leaderboard.tradeoffs import CAPTIONS, over_time, tradeoffs
+from ganbench.record import Record
+
+PICTURES = 100  # of a data set's page; every row's samples are on its variant's
+CURVES = 12
+# In a page that is opened as a file, 'self' is every file: Chromium loads the style and the script beside it.
+POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+def overview_page(board: Board) -> str:
+    """The first page: data sets, variants, and how to cite all."""
+    variants = [
+        {
+            "name": page.name,
+            "href": f"variants/{page.slug}.html",
+            "family": _family(page),
+            "control": page.rows[0].control,
+            "paper": paper[0] if (paper := papers(page.rows[0].records)) else None,
+            "datasets": len(page.places),
+            "runs": sum(len(line.runs) for _, lines in page.places for line in lines),
+        }
+        for page in board.variants
+    ]
+    datasets = [
+        {
+            "title": page.title,
+            "href": f"datasets/{page.slug}.html",
+            "facts": dataset_facts(page.tables[0].table.dataset),
+            "lead": lead(page.tables[0].table),
+            "rows": sum(not line.row.control for line in page.lines),
+            "runs": sum(len(line.runs) for line in page.lines),
+        }
+        for page in board.datasets
+    ]
+    return _render(
+        "index.html",
+        "",
+        "ganbench board",
+        overview=overview(board.records, len(board.datasets)),
+        datasets=datasets,
+        variants=sorted(variants, key=lambda each: each["control"]),
+        bibtex=bibtex(board.records),
+    )
+
+
+def dataset_page(page: DatasetPage, published: Sequence[PublishedTable], folder: Folder, keep: Keep) -> str:
+    """One data set: its tables, published ones beside them, samples and learning curves."""
+    rows = [line.row for line in page.lines]
+    best = _best_first(page)
+    curves = _with_panels(row_curves(best[:CURVES], folder))
+    records = [run.record for line in page.lines for run in line.runs]
+    return _render(
+        "dataset.html",
+        "../",
+        page.title,
+        page=page,
+        facts=dataset_facts(page.tables[0].table.dataset),
+        counts=f"{counted(sum(not row.control for row in rows), 'row')}, {counted(len(records), 'run')}.",
+        filters=filters(page),
+        rankings=[(ranked.ranking, marks(page, ranked.table.rows), table_bibtex(ranked.table)) for ranked in page.tables],
+        published=[printed(table, records) for table in published],
+        headings=HEADINGS,
+        pictures=_with_address(pictures(_first(rows, best), folder, keep)),
+        curves=curves,
+        captions=CAPTIONS,
+        tradeoffs=[plot for ranked in page.tables for plot in tradeoffs(ranked.table)],
+        over_time=[plot for ranked in page.tables for plot in over_time(ranked.table)],
+        curves_caption=CAPTION,
+        of_best=len(best) > CURVES,
+        lost=[(line.row.name, run) for line in page.lines for run in line.runs if run.record.status != "ok"],
+    )
+
+
+def variant_page(page: VariantPage, folder: Folder, keep: Keep) -> str:
+    """One variant: paper, what it says of itself, scores, recipes and runs, samples as training went on."""
+    row = page.rows[0]
+    places = [
+        {
+            "page": dataset,
+            "tables": [(ranked.ranking.setting, *shown) for ranked in dataset.tables if (shown := ranked.only(page.name))],
+            "lines": [_line(line) for line in lines],
+            "pictures": _with_address(pictures([line.row for line in lines], folder, keep)),
+            "snapshots": [
+                replace(each, pictures=kept)
+                for each in snapshots([line.row for line in lines], folder, keep)
+                if (kept := tuple(_with_address(each.pictures)))
+            ],
+            "curves": _with_panels(row_curves([line.row for line in lines], folder)),
+        }
+        for dataset, lines in page.places
+    ]
+    return _render(
+        "variant.html",
+        "../",
+        page.name,
+        page=page,
+        facts=row.variant,
+        family=_family(page),
+        paper=paper[0] if (paper := papers(row.records)) else None,
+        about=_about(row.variant.name, {each.variant.source_hash for each in page.rows}),
+        places=places,
+        curves_caption=CAPTION,
+    )
+
+
+def run_page(page: DatasetPage, line: Line, run: Run) -> str:
+    """One run: its record, its machine, and the scores of the seeds beside it."""
+    record = run.record
+    return _render(
+        "run.html",
+        "../",
+        f"{record.variant.name} on {page.title}, seed {record.seed}",
+        page=page,
+        line=line,
+        run=run,
+        record=record,
+        keys={} if record.protocol is None else {label: record.protocol.key(label) for label in record.scores},
+        labels=score_order(each.record for each in line.runs),
+        environment=describe(record.environment),
+        looked=score_order_of(record),
+        # In ASCII, since JSON may hold what no file can; escaped here, since quotes need no escape in text and are half of it.
+        text=Markup(html.escape(json.dumps(record.model_dump(mode="json", by_alias=True), indent=1), quote=False)),
+    )
+
+
+def methodology_page(board: Board) -> str:
+    """How everything was measured and compared."""
+    return _render(
+        "methodology.html",
+        "",
+        "Methodology",
+        rules=ranking_rules(),
+        definitions=definitions(board),
+        protocols=protocols(board),
+    )
+
+
+def score_order_of(record: Record) -> list[str]:
+    """The scores that a run was looked at by while it trained, in the order in which it states them."""
+    return list(dict.fromkeys(label for evaluation in record.evaluations for label in evaluation.scores))
+
+
+def _render(template: str, root: str, title: str, **given: Any) -> str:
+    shown = clean(title) or "(no name)"
+    return environment().get_template(f"site/{template}").render(policy=POLICY, root=root, title=shown, **given)
+
+
+def _family(page: VariantPage) -> str:
+    family = page.rows[0].variant.family
+    return FAMILIES.get(family, family)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    recipe = line.row.specification.get("recipe")
+    return {
+        "line": line,
+        "origin": origin(line.row),
+        "recipe": {name: _words(value) for name, value in recipe.items()} if isinstance(recipe, dict) else {},
+        "hrefs": [run.href for run in line.runs],
+    }
+
+
+def _words(value: Any) -> str:
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _about(name: str, hashes: set[str]) -> dict[str, Any] | None:
+    """What the variant's own file says, and whether the records were made by that code; None where it is not installed."""
+    entry = registry.entries("variants").get(name)
+    if entry is None:
+        return None
+    return {"listed": listed(entry), "same": hashes == {entry.source_hash}}
+
+
+def _best_first(page: DatasetPage) -> list[Row]:
+    """The trained rows of a page in the order of its tables."""
+    trained = {row_identity(line.row.records[0]): line.row for line in page.lines if not line.row.control}
+    order = dict.fromkeys(row_identity(row.records[0]) for ranked in page.tables for row in ranked.table.rows)
+    return [trained[identity] for identity in order if identity in trained]
+
+
+def _first(rows: Sequence[Row], best: Sequence[Row]) -> list[Row]:
+    """Controls, which hold the real data, and as many of the best rows as a page shows."""
+    return [*(row for row in rows if row.control), *best[:PICTURES]]
+
+
+def _with_address(found: Iterable[Picture]) -> list[Picture]:
+    """The pictures that there are: files beside records are often not kept, and a page need not say so a hundred times."""
+    return [picture for picture in found if picture.uri]
+
+
+def _with_panels(found: Iterable[RowCurves]) -> list[RowCurves]:
+    return [row for row in found if row.panels]

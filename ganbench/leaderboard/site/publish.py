@@ -1,0 +1,93 @@
+"""`ganbench publish`: records to a folder of pages that need no server and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench.errors import MissingDataError
+from ganbench.leaderboard.attachments import Folder
+from ganbench.leaderboard.citations import bibtex, table_bibtex
+from ganbench.leaderboard.published import PublishedTable
+from ganbench.leaderboard.site import pages
+from ganbench.leaderboard.site.board import Board, board
+from ganbench.leaderboard.site.folder import SiteFolder
+from ganbench.leaderboard.summary import Table, summarise
+from ganbench.leaderboard.table import render
+from ganbench.leaderboard.templates import FOLDER
+from ganbench.record import Record
+
+Report = Callable[[str, int, int], None]
+FORMS = {"csv": "csv", "json": "json", "latex": "tex"}
+STYLES = ("report.css", "site/site.css")
+SCRIPTS = ("sort.js", "site/filter.js")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish left: the first page, the names of all files (relative, sorted), and those of an earlier one it removed."""
+
+    index: Path
+    files: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def publish(
+    records: Iterable[Record], folder: Folder, out: Path, published: Sequence[PublishedTable] = (), report: Report | None = None
+) -> Published:
+    """Write the site of some records to `out`; a function of the records, the files that they name, and the published tables.
+
+    Files that records name are looked for under `folder`. `report` is told (what, done, total). Raises MissingDataError when there
+    are no records, UsageError where `out` cannot be written or holds other files, and what `summarise` raises.
+    """
+    report = report or (lambda what, done, total: None)
+    report("ranking", 0, 0)
+    made = board(summarise(records))
+    if not made.datasets:
+        raise MissingDataError("There are no records to publish; run a suite first.")
+    site = SiteFolder(out)
+    site.expect(_names(made))
+    site.write(".nojekyll", "")  # GitHub Pages shall serve the files as they are
+    for name, parts in (("style.css", STYLES), ("site.js", SCRIPTS)):
+        site.write(name, "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in parts))
+    site.write("index.html", pages.overview_page(made))
+    site.write("methodology.html", pages.methodology_page(made))
+    _downloads(site, "board", made.tables, bibtex(made.records))
+    total = len(made.datasets) + len(made.variants) + len(made.runs)
+    for done, (name, page) in enumerate(_pages(made, folder, published, site), 1):
+        site.write(name, page)
+        report("writing pages", done, total)
+    removed = site.close()
+    return Published(out / "index.html", tuple(sorted(site.written)), tuple(removed))
+
+
+def _pages(made: Board, folder: Folder, published: Sequence[PublishedTable], site: SiteFolder) -> Iterable[tuple[str, str]]:
+    """The pages below the first, by name; pictures and downloads are written on the way."""
+    for dataset in made.datasets:
+        tables = [ranked.table for ranked in dataset.tables]
+        _downloads(site, f"datasets/{dataset.slug}", tables, "\n\n".join(map(table_bibtex, tables)))
+        fitting = [table for table in published if table.dataset == tables[0].dataset.name]
+        yield f"datasets/{dataset.slug}.html", pages.dataset_page(dataset, fitting, folder, site.keep)
+    for variant in made.variants:
+        yield f"variants/{variant.slug}.html", pages.variant_page(variant, folder, site.keep)
+    for dataset, line, run in made.runs:
+        yield f"runs/{run.slug}.html", pages.run_page(dataset, line, run)
+
+
+def _downloads(site: SiteFolder, name: str, tables: Sequence[Table], citation: str) -> None:
+    for form, suffix in FORMS.items():
+        site.write(f"{name}.{suffix}", render(tables, form))
+    site.write(f"{name}.bib", citation + "\n")
+
+
+def _names(made: Board) -> list[str]:
+    """Every file that will be written but for pictures."""
+    stems = ["board", *(f"datasets/{page.slug}" for page in made.datasets)]
+    return [
+        *(".nojekyll", "style.css", "site.js", "index.html", "methodology.html"),
+        *(f"{stem}.{suffix}" for stem in stems for suffix in (*FORMS.values(), "bib")),
+        *(f"datasets/{page.slug}.html" for page in made.datasets),
+        *(f"variants/{page.slug}.html" for page in made.variants),
+        *(f"runs/{run.slug}.html" for _, _, run in made.runs),
+    ]

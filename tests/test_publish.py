@@ -1,0 +1,134 @@
+"""`ganbench publish`: careful with the folder that it writes to, and one sentence where something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_records import fixture_records, made_record
+from page_reader import assert_links_resolve, pages
+from typer.testing import CliRunner
+
+from ganbench.cli.app import app
+from ganbench.errors import MissingDataError, UsageError
+from ganbench.leaderboard.site import pages as made
+from ganbench.leaderboard.site.folder import MARKER
+from ganbench.leaderboard.site.publish import publish
+from ganbench.leaderboard.summary import summarise
+from ganbench.leaderboard.table import render
+from ganbench.record import load_records
+
+ROOT = Path(__file__).parents[1]
+
+# The folder
+
+
+def test_publishing_again_removes_stale_pages_and_nothing_else(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref")
+    (tmp_path / "CNAME").write_text("board.example.org")
+    publish([made_record("old"), made_record("kept")], Path("/nowhere"), tmp_path)
+    done = publish([made_record("kept")], Path("/nowhere"), tmp_path)
+    assert {name.split("/")[0] for name in done.removed} == {"variants", "runs"}
+    assert not (tmp_path / "variants/old.html").exists()
+    assert (tmp_path / "CNAME").read_text() == "board.example.org"
+    assert (tmp_path / ".git" / "HEAD").exists()
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert left - {MARKER, "CNAME", ".git/HEAD"} == set(done.files)
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "images/mine.png", "deep/er/file"])
+def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path, name):
+    for made_before in (False, True):
+        out = tmp_path / str(made_before)
+        if made_before:
+            publish([made_record("gan")], Path("/nowhere"), out)
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+        before = sorted(out.rglob("*"))
+        with pytest.raises(UsageError, match="which publish did not make"):
+            publish([made_record("wgan")], Path("/nowhere"), out)
+        assert sorted(out.rglob("*")) == before
+
+
+def test_a_publish_that_was_killed_half_way_can_be_repeated(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(made, "run_page", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            publish([made_record("gan")], Path("/nowhere"), tmp_path)
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    (tmp_path / "runs" / ".x.html.abc.part").write_text("half")
+    publish([made_record("gan")], Path("/nowhere"), tmp_path)
+    assert not list(tmp_path.rglob("*.part"))
+    assert_links_resolve(tmp_path, pages(tmp_path))
+
+
+def test_a_hostile_marker_removes_nothing_outside(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / MARKER).write_text(json.dumps({"files": ["../victim", str(victim)]}))
+    publish([made_record("gan")], Path("/nowhere"), out)
+    assert victim.read_text() == "mine"
+
+
+def test_no_records_is_an_error_and_writes_nothing(tmp_path):
+    with pytest.raises(MissingDataError, match="no records"):
+        publish([], Path("/nowhere"), tmp_path / "site")
+    assert not list(tmp_path.iterdir())
+
+
+# The command
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["publish", *map(str, words)])
+
+
+def test_the_command_prints_one_document_with_the_paths(tmp_path):
+    for record in fixture_records():
+        record.save(tmp_path / "suite/records/mnist" / record.variant.name / f"seed-{record.seed}.json")
+    done = run(tmp_path / "suite", "--out", tmp_path / "site", "--json")
+    assert done.exit_code == 0
+    document = json.loads(done.stdout)
+    assert Path(document["index"]).is_file()
+    there = {p.relative_to(tmp_path / "site").as_posix() for p in (tmp_path / "site").rglob("*") if p.is_file()}
+    assert set(document["files"]) == there - {MARKER}
+
+
+def test_what_a_user_can_cause_is_one_sentence_with_its_exit_code(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "file").write_text("")
+    made_record("gan").save(tmp_path / "good.json")
+    for words, code, part in (
+        ([tmp_path / "missing", "--out", tmp_path / "a"], 3, "There is no record at"),
+        ([tmp_path / "empty", "--out", tmp_path / "a"], 3, "There are no records in"),
+        ([tmp_path / "broken.json", "--out", tmp_path / "a"], 4, "is not a record"),
+        ([tmp_path / "good.json", "--out", tmp_path / "file"], 2, "is a file; name a folder"),
+        ([tmp_path / "good.json", "--out", tmp_path / "file" / "below"], 2, "no folder that can be written"),
+        ([tmp_path / "good.json", "--out", tmp_path], 2, "which publish did not make"),
+        ([tmp_path / "good.json", "--out", tmp_path / "a", "--published", tmp_path / "none.toml"], 3, "There is no file"),
+    ):
+        error = run(*words).exception
+        assert (error.exit_code, part in str(error), "\n" in str(error)) == (code, True, False)
+        assert not (tmp_path / "a").exists()
+
+
+def test_publishing_needs_no_torch(tmp_path):
+    code = (
+        "import sys; from ganbench.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    made_record("gan").save(tmp_path / "record.json")
+    words = ["publish", str(tmp_path / "record.json"), "--out", str(tmp_path / "site")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_committed_leaderboard_is_what_the_committed_records_render_to():
+    """`ganbench table results --format md --out results/LEADERBOARD.md` makes it again."""
+    text = (ROOT / "results" / "LEADERBOARD.md").read_text(encoding="utf-8")
+    assert text == render(summarise(load_records([ROOT / "results"])), "md")

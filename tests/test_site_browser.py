@@ -1,0 +1,202 @@
+"""The site in a browser, opened as files: sorting, filtering, columns, downloads, a phone, a keyboard, and no request elsewhere."""
+
+import io
+import itertools
+import os
+import shutil
+import statistics
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_records import FD, made_record, seeds
+from playwright.sync_api import sync_playwright
+
+from ganbench.leaderboard.site.publish import publish
+from ganbench.record import load_records
+
+RESULTS = Path(__file__).parents[1] / "results"
+EVIL = "<img src=x onerror=alert(1)>"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Where tests run for everyone, a browser that is missing is an error and no reason to skip.
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium: apt-get install chromium, or make chromium"
+)
+
+
+class Visit:
+    """A page of a browser, and all that must not happen on it: `trouble` stays empty."""
+
+    def __init__(self, browser, **context):
+        self.page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(10_000)
+        self.trouble = []
+        self.page.on("console", lambda message: self.trouble.append(message.text))
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.trouble.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: request.url.startswith("file:") or self.trouble.append(request.url))
+
+    def open(self, path):
+        self.page.goto(path.as_uri())
+        return self.page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    visit = Visit(browser)
+    yield visit
+    assert visit.trouble == []
+
+
+@pytest.fixture(scope="module")
+def records():
+    return load_records([RESULTS])
+
+
+@pytest.fixture(scope="module")
+def site(records, tmp_path_factory):
+    out = tmp_path_factory.mktemp("site")
+    publish(records, Path("/nowhere"), out)
+    return out
+
+
+def column(page, place):
+    """What the ranked rows are sorted by in one column."""
+    return page.eval_on_selector_all("tbody.ranked tr", f"rows => rows.map(row => row.cells[{place}].getAttribute('data-order'))")
+
+
+def is_sorted(keys, direction):
+    known = [key for key in keys if key not in (None, "")]
+    try:
+        known = [float(key) for key in known]
+    except ValueError:
+        return True  # words: in the browser's own order of letters
+    pairs = itertools.pairwise(known)
+    return keys[len(known) :] == [""] * (len(keys) - len(known)) and all(
+        a <= b if direction == "ascending" else a >= b for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("dataset", ["digits", "grid-25"])
+def test_every_column_sorts_and_sorts_back(site, visit, dataset):
+    page = visit.open(site / "datasets" / f"{dataset}.html")
+    heads = page.locator("figure.scores thead button")
+    assert heads.count() >= 6
+    for number in range(heads.count()):
+        head = heads.nth(number).locator("xpath=..")
+        place = head.evaluate("cell => cell.cellIndex")
+        seen = []
+        for _ in range(2):
+            heads.nth(number).click()
+            seen.append(head.get_attribute("aria-sort"))
+            assert is_sorted(column(page, place), seen[-1])
+            assert page.locator("th[aria-sort=ascending], th[aria-sort=descending]").count() == 1
+        assert set(seen) == {"ascending", "descending"}
+    ranks = head.page.locator("figure.scores thead button").first
+    while ranks.locator("xpath=..").get_attribute("aria-sort") != "ascending":
+        ranks.click()
+    assert column(page, 0)[0] == "1"
+
+
+def test_rows_are_filtered_by_family_and_name_and_columns_are_chosen(site, records, visit):
+    page = visit.open(site / "datasets" / "digits.html")
+    page.get_by_label("Family").select_option(label="Losses")
+    names = page.locator("tbody.ranked th").all_inner_texts()
+    wanted = {r.variant.name for r in records if r.dataset.name == "digits" and r.variant.family == "loss"}
+    assert {name.split(" (")[0] for name in names} == wanted
+    assert page.locator("tbody.controls tr:visible").count() == 0
+    page.get_by_label("Name").fill("wgan-gp")
+    assert "of" in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("Seeds").uncheck()
+    assert not page.locator("thead th", has_text="Seeds").is_visible()
+    assert page.locator("tbody td:nth-child(3):visible").count() == 0
+
+
+def test_a_row_leads_to_its_variant_and_that_to_its_runs(site, visit):
+    page = visit.open(site / "datasets" / "digits.html")
+    page.locator("tbody.ranked th a", has_text="wgan-gp").first.click()
+    assert page.locator("h1").inner_text() == "wgan-gp"
+    page.locator("section.row tbody th a").first.click()
+    assert page.locator("h1").inner_text() == "wgan-gp, seed 0"
+    page.get_by_text("The record", exact=True).click()
+    assert '"variant"' in page.locator("details.cite pre").inner_text()
+
+
+def test_the_csv_that_a_reader_downloads_holds_the_records_numbers(site, records, visit):
+    page = visit.open(site / "datasets" / "grid-25.html")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "grid-25.csv"
+    frame = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
+    scores = frame[frame["variant"] == "nsgan"].set_index("score")["mean"]
+    mine = [r for r in records if (r.dataset.name, r.variant.name, r.status) == ("grid-25", "nsgan", "ok")]
+    assert {label: statistics.mean(r.scores[label].value for r in mine) for label in mine[0].scores} == scores.to_dict()
+
+
+def test_a_keyboard_is_enough(site, visit):
+    page = visit.open(site / "datasets" / "grid-25.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    button = page.locator("thead button", has_text="Variant")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert button.locator("xpath=..").get_attribute("aria-sort") == "ascending"
+    assert button.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+
+
+def test_no_page_scrolls_sideways_on_a_phone(site, browser):
+    visit = Visit(browser, viewport={"width": 390, "height": 844}, color_scheme="dark")
+    kinds = ["index.html", "methodology.html", "datasets/digits.html", "datasets/grid-25.html", "variants/wgan-gp.html"]
+    for name in [*kinds, next((site / "runs").glob("*.html")).relative_to(site).as_posix()]:
+        page = visit.open(site / name)
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    assert visit.trouble == []
+
+
+def test_long_texts_make_no_page_scroll_sideways_on_a_phone(tmp_path, browser):
+    long = "a" * 500
+    words = {"suite": long, "command": long, "environment": {"device": long}, "dataset": long}
+    publish([made_record(long, 0, {long: 1.0}, **words), made_record("b", 0, {long: 2.0}, **words)], Path("/nowhere"), tmp_path)
+    visit = Visit(browser, viewport={"width": 390, "height": 844})
+    for path in sorted(tmp_path.rglob("*.html")):
+        page = visit.open(path)
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path.parent.name
+    assert visit.trouble == []
+
+
+def test_hostile_names_run_nothing(tmp_path, visit):
+    family = made_record(EVIL).variant.model_copy(update={"family": EVIL})
+    evil = [record.model_copy(update={"variant": family, "suite": EVIL}) for record in seeds(EVIL, [1.0, 2.0])]
+    publish([*evil, *seeds("gan", [3.0, 4.0])], Path("/nowhere"), tmp_path)
+    for path in sorted(tmp_path.rglob("*.html")):
+        visit.open(path)
+    page = visit.open(tmp_path / "datasets" / "mnist.html")
+    page.get_by_label("Family").select_option(label=EVIL)
+    assert page.locator("tbody.ranked th").all_inner_texts() == [EVIL]
+    page.locator("thead button", has_text="Variant").click()
+    page.locator("tbody.ranked th a").click()
+    assert page.locator("h1").inner_text() == EVIL
+
+
+def test_a_long_table_shows_its_first_rows_and_all_on_request(tmp_path, visit):
+    publish([made_record(f"v{place:03d}", 0, {FD: float(place)}) for place in range(130)], Path("/nowhere"), tmp_path)
+    page = visit.open(tmp_path / "datasets" / "mnist.html")
+    assert page.locator("tbody.ranked tr").count() == 125
+    page.locator("thead button", has_text=FD).click()  # descending: what was beyond the first rows comes first
+    assert page.locator("tbody.ranked th").first.inner_text() == "v129"
+    page.get_by_role("button", name="Show all 130 rows").click()
+    assert page.locator("tbody.ranked tr").count() == 130
