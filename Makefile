@@ -25,6 +25,7 @@ bench: $(STAMP)
 
 gpu: $(STAMP)
 	$(BIN)/pytest -m gpu
+	$(BIN)/pytest benchmarks -m gpu --benchmark-only -s
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer: make PYTHON=python3.12")'

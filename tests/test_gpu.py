@@ -110,3 +110,15 @@ def test_a_run_on_the_device(tmp_path: Path) -> None:
             assert record.timing.sample_latency_seconds > 0
             assert record.timing.samples_per_second > 1 / record.timing.sample_latency_seconds
             assert record.timing.flops_per_sample > 0
+
+
+def test_jobs_at_once_are_the_jobs_in_turn(tmp_path: Path) -> None:
+    content = {"name": "t", "variants": ["nsgan", "pacgan2", "wgan-gp"], "datasets": {"ring-8": {}}, "seeds": 2, "steps": 60}
+    scores = []
+    for crew in (Crew(0, 1), Crew(3, 1)):
+        setting = Setting(out=tmp_path / str(crew.workers), device="cuda")
+        finished = run_suite(prepare(parse_suite(content, "test"), setting), setting, crew, Console(quiet=True))
+        assert [record.environment["steps"] for record in finished.records] == ["graphs"] * 6
+        scores.append([{name: score.value for name, score in record.scores.items()} for record in finished.records])
+    for in_turn, at_once in zip(*scores, strict=True):
+        assert at_once == pytest.approx(in_turn, rel=1e-3)

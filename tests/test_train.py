@@ -8,9 +8,11 @@ import torch
 from ganbench import registry
 from ganbench.batches import RealBatches
 from ganbench.checkpoint import load_state, save_state
-from ganbench.compiled import compile_gradients
+from ganbench.compiled import CompilationError, compile_gradients
+from ganbench.compiled import _check as compiled_is_right
 from ganbench.dataset import LoadedDataset, Part
 from ganbench.errors import InvalidInputError, UsageError
+from ganbench.execution import Execution, arithmetic
 from ganbench.generator import draw_latents, draw_samples, load_generator, save_generator, to_uint8
 from ganbench.rng import stream
 from ganbench.stack import evaluate
@@ -19,6 +21,7 @@ from ganbench.variant import Control, Phase, Recipe, Space, Variant
 
 VARIANTS = [name for name, entry in registry.entries("variants").items() if not isinstance(entry.load(), Control)]
 SEEDS = [0, 3, 5]
+COMPILED = Execution(compile=True)
 
 
 def dataset(shape: tuple[int, ...], count: int = 200) -> LoadedDataset:
@@ -281,3 +284,42 @@ def test_traced_gradients_are_the_eager_ones(name: str) -> None:
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
         for ours, theirs in zip(moved, held, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_what_cannot_be_compiled_is_trained_eagerly(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(*args: object) -> None:
+        raise CompilationError("The phase d cannot be compiled (no reason); train without --compile.")
+
+    monkeypatch.setattr("ganbench.train.compile_gradients", refuse)
+    plain = training("nsgan", (2,), [0, 3])
+    state = Training(plain.variant, plain.recipe, dataset((2,)), [0, 3], 5, watch_every=2, dtype=torch.float64, execution=COMPILED)
+    plain.advance(5)
+    state.advance(5)
+    assert state.executed == "eager"
+    assert "nsgan: The phase d cannot be compiled" in caplog.text
+    assert all(torch.equal(value, state.tensors()[key]) for key, value in plain.tensors().items())
+
+
+def test_compiled_gradients_that_are_others_are_refused() -> None:
+    exact = [torch.tensor([3.0, 4.0]), torch.tensor([12.0])]  # a norm of 13
+    phase = registry.find("variants", "nsgan").load().phases[0]
+    compiled_is_right(phase, [exact[0], exact[1] + 0.0129], exact, exact)  # a thousandth of 13 is allowed
+    compiled_is_right(phase, [exact[0], exact[1] + 0.4], [exact[0], exact[1] - 0.1], exact)  # and four times what eager is off by
+    with pytest.raises(CompilationError, match=r"gradients 0\.001 away"):
+        compiled_is_right(phase, [exact[0], exact[1] + 0.0131], exact, exact)
+    with pytest.raises(CompilationError, match="nan away"):
+        compiled_is_right(phase, [exact[0], exact[1] * torch.nan], exact, exact)
+
+
+def test_arithmetic_is_as_before_afterwards() -> None:
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    for tf32, expected in ((True, ("high", True)), (False, ("highest", False))):
+        with arithmetic(tf32):
+            assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == expected
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
+
+
+def test_a_specification_says_what_changes_rounding() -> None:
+    for how in (Execution(), Execution(compile=True), Execution(tf32=True), Execution(compile=True, tf32=True)):
+        assert Execution.of(how.specification()) == how
+    assert Execution(graphs=False).specification() == Execution().specification() == {}

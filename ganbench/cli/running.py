@@ -88,6 +88,8 @@ def run(
         checkpoint_seconds=checkpoint_seconds,
         execution=Execution(compile=compile_steps, tf32=tf32),
     )
+    if tf32 and not setting.device.startswith("cuda"):
+        raise UsageError(f"--tf32 is of CUDA devices, and this run is on the {setting.device}; leave it out.")
     with err.status("loading data and weights"):
         prepared = prepare(wanted, setting, overwrite)
     crew = choose_crew(len(prepared.left), setting.device, workers)
