@@ -144,3 +144,13 @@ def test_order_of_records_plays_no_part():
 
 def test_no_records_no_tables():
     assert summarise([]) == []
+
+
+def test_rows_of_one_variant_are_told_apart_by_their_suites() -> None:
+    long, short, of_other = (
+        [r.model_copy(update={"suite": suite}) for r in seeds("gan", [value], specification={"steps": steps})]
+        for suite, value, steps in (("long", 1.0, 800), ("short", 2.0, 400), ("short", 3.0, 200))
+    )
+    assert row_names(one_table(long + short)) == ["gan (suite long)", "gan (suite short)"]
+    assert row_names(one_table(long + short + of_other)) == ["gan (steps 800)", "gan (steps 400)", "gan (steps 200)"]
+    assert row_names(one_table(long)) == ["gan"]

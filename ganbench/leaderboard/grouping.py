@@ -110,10 +110,18 @@ def dataset_titles(runs: Sequence[Record]) -> dict[str, str]:
 
 
 def row_names(runs: Sequence[Record]) -> dict[str, str]:
-    """A name for each row by identity: the variant's, and what differs where one variant has several: `wgan-gp (steps 400)`."""
-    return _titles(
+    """A name for each row by identity: the variant's, and where one variant has several rows, its suite or what else differs.
+
+    `wgan-gp (suite digits)` where every one of its rows is of another suite, else `wgan-gp (steps 400)`.
+    """
+    titles = _titles(
         runs, lambda r: r.variant.name, row_identity, lambda r: shared_specification(r) | {"code": r.variant.source_hash}
     )
+    for variant, namesakes in group(runs, lambda r: r.variant.name).items():
+        suites = {identity: {r.suite for r in members} for identity, members in group(namesakes, row_identity).items()}
+        if 1 < len(suites) == len(set().union(*suites.values())) == sum(map(len, suites.values())):
+            titles |= {identity: f"{variant} (suite {suite})" for identity, (suite,) in suites.items()}
+    return titles
 
 
 def _titles(
