@@ -15,7 +15,7 @@ from ganbench.leaderboard.summary import Cell, Column, Row, Table
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 MISSING = "–"
-RANGE = "In brackets: the ranks that a row could hold, by Welch's t tests of all pairs at 5 % after Holm's correction."
+RANGE = "In brackets: the ranks that a row could hold, by Welch's t tests with all others at 5 % after Holm's correction."
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Rankings with honest uncertainty: pure functions of what each variant's seeds scored under one protocol.
 
 Two variants are told apart by Welch's t test (Welch 1947, Biometrika 34), which can decide at five seeds where a permutation test
-cannot: of 252 ways to deal ten values the rarest has a p of 0.008, and Holm's correction over ten variants asks for 0.001. All
-pairs are corrected together (Holm 1979, Scandinavian Journal of Statistics 6), so that with probability 0.95 no pair of equals is
-called different.
+cannot: of 252 ways to deal ten values the rarest has a p of 0.008, and Holm's correction over ten variants asks for 0.001. The
+comparisons of one variant with all others are corrected together (Holm 1979, Scandinavian Journal of Statistics 6), so that its
+range of ranks holds its true rank with probability 0.95: a marginal confidence set (Mogstad et al. 2024, Review of Economic Studies
+91). That is said of each row by itself. To hold for all rows at once all pairs would have to be corrected together, and with fifty
+variants of five seeds nothing could then be told from anything.
 
 A seed that diverged or failed counts as the worst value that any run of the table scored: a method that works half of the time must
 not be ranked by its better half. Of equals the one that lost fewer seeds stands first. The mean that a table shows is still that
@@ -43,7 +45,7 @@ class Standing:
     """A variant's place. `rank` counts from 1 by the mean, then by lost seeds, equals share one; None where no seed has a value.
 
     `best_rank` and `worst_rank` bound the places that it could hold: so many variants are told to be better, so many worse.
-    `like_best` is False where it is told apart from the first, and where it lost more seeds than the first did.
+    `like_best` is False where the first is told apart from it, and where it lost more seeds than the first did.
     """
 
     name: str
@@ -73,7 +75,7 @@ def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]
             rank=1 + better_ones if known else None,
             best_rank=1 + int(different[place, :better_ones].sum()),
             worst_rank=len(ordered) - int(different[place, worse_from:].sum()),
-            like_best=known and not different[place, 0] and each.lost <= ordered[0].lost,
+            like_best=known and not different[0, place] and each.lost <= ordered[0].lost,
         )
         found.append(standing)
     return found
@@ -152,25 +154,29 @@ def _welch(sides: Sequence[_Moments], one: NDArray[np.intp], other: NDArray[np.i
     return np.asarray(p, dtype=np.float64)
 
 
-def adjusted(p_values: NDArray[np.float64], tests: int) -> NDArray[np.float64]:
-    """Holm's step-down correction of the p (n,) of `tests` tests: each times the number of those not smaller, at most 1.
-
-    Tests beyond n are those whose p is 1: they count, and stay 1.
-    """
-    order = np.argsort(p_values, kind="stable")
+def adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Holm's step-down correction within each row of p (..., n): each times the number of those not smaller, at most 1."""
+    order = np.argsort(p_values, axis=-1, kind="stable")
+    left = p_values.shape[-1] - np.arange(p_values.shape[-1])
+    ascending = np.minimum(1.0, left * np.take_along_axis(p_values, order, axis=-1))
     corrected = np.empty_like(p_values)
-    corrected[order] = np.maximum.accumulate(np.minimum(1.0, (tests - np.arange(len(order))) * p_values[order]))
+    np.put_along_axis(corrected, order, np.maximum.accumulate(ascending, axis=-1), axis=-1)
     return corrected
 
 
 def _different(sides: Sequence[_Moments]) -> NDArray[np.bool_]:
-    """Which pairs of sides (n, n) are told apart, all pairs corrected together. A side of one value is told from none."""
-    different = np.zeros((len(sides), len(sides)), dtype=np.bool_)
+    """From which others each side is told (n, n), the comparisons of a row corrected together. One value is told from none."""
+    count = len(sides)
+    if count < 2:
+        return np.zeros((count, count), dtype=np.bool_)
+    p = np.ones((count, count))
     known = np.array([place for place, side in enumerate(sides) if side.count > 1], dtype=np.intp)
     one, other = (known[places] for places in np.triu_indices(len(known), 1))
     if len(one):
-        apart = adjusted(_welch(sides, one, other), math.comb(len(sides), 2)) <= ALPHA
-        different[one[apart], other[apart]] = different[other[apart], one[apart]] = True
+        p[one, other] = p[other, one] = _welch(sides, one, other)
+    apart = ~np.eye(count, dtype=np.bool_)  # a side is not compared with itself
+    different = np.zeros((count, count), dtype=np.bool_)
+    different[apart] = (adjusted(p[apart].reshape(count, count - 1)) <= ALPHA).ravel()
     return different
 
 
