@@ -16,7 +16,6 @@ import ast
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import sys
 from dataclasses import dataclass, field
@@ -90,7 +89,9 @@ def entries(kind: str) -> dict[str, Entry]:
         if path.stem != "__init__":
             for entry in scan_file(kind, path, f"ganbench.{kind}.{path.stem}"):
                 _add(found, entry)
-    for point in sorted(importlib.metadata.entry_points(group=f"ganbench.{kind}"), key=lambda p: p.name):
+    from importlib.metadata import entry_points  # slow to import, and most of what is asked of a registry is in its files
+
+    for point in sorted(entry_points(group=f"ganbench.{kind}"), key=lambda p: p.name):
         if point.dist is not None:
             path = Path(str(point.dist.locate_file(point.module.replace(".", "/") + ".py")))
             for entry in scan_file(kind, path, point.module):

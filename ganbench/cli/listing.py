@@ -5,13 +5,10 @@ from __future__ import annotations
 import enum
 import importlib.util
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
 
-from ganbench import registry
-from ganbench.catalogue import catalogue, listed, markdown
 from ganbench.cli.console import print_json
 from ganbench.errors import UsageError
 
@@ -46,6 +43,8 @@ def list_entries(
     if as_markdown:
         if kind != "variants" or as_json:
             raise UsageError("--markdown is a form of the list of variants alone; leave it out, or list variants with it.")
+        from ganbench.catalogue import markdown
+
         typer.echo(markdown(), nl=False)
         return
     rows = _suites() if kind == "suites" else _entries(kind.value)
@@ -71,6 +70,9 @@ def _shown(fact: Any) -> str:
 
 
 def _entries(kind: str) -> list[dict[str, Any]]:
+    from ganbench import registry
+    from ganbench.catalogue import catalogue, listed
+
     rows = []
     for entry in registry.entries(kind).values():
         facts: dict[str, Any] = {}
@@ -123,6 +125,8 @@ def _python() -> dict[str, Any]:
 
 
 def _packages() -> list[dict[str, Any]]:
+    from importlib.metadata import PackageNotFoundError, version
+
     checks = []
     for name in ("torch", "torchvision", "torch-fidelity", "scipy", "pandas", "matplotlib"):
         try:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganbench import registry
-from ganbench.catalogue import listed
 from ganbench.cli.console import named_path, print_json
 
 if TYPE_CHECKING:
@@ -30,6 +28,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a variant: what it is, its recipe, its parameters, and how it scored in the given records."""
+    from ganbench import registry
+    from ganbench.catalogue import listed
+
     entry = registry.find("variants", name)
     about = asdict(listed(entry))
     facts: dict[str, Any] = {key: about[key] for key in ("name", "family", "paper", "year", "departures", "doc")}
