@@ -18,6 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError
+from ganbench.execution import arithmetic
 from ganbench.files import digest, write_atomically
 from ganbench.registry import find
 from ganbench.rng import seeded_globally, stream
@@ -77,11 +78,13 @@ def draw_samples(
     network.eval()
     place = next(network.parameters())
     latents = draw_latents(count, recipe, stream(seed, purpose))
-    if given is None:
-        batches = [network(z.to(place.device, place.dtype)) for z in latents.split(SAMPLING_BATCH)]
-    else:
-        pairs = zip(latents.split(SAMPLING_BATCH), given.split(SAMPLING_BATCH), strict=True)
-        batches = [network(z.to(place.device, place.dtype), condition(some.to(place.device), place.dtype)) for z, some in pairs]
+    batches = []
+    for start in range(0, count, SAMPLING_BATCH):
+        inputs = [latents[start : start + SAMPLING_BATCH].to(place.device, place.dtype)]
+        if given is not None:
+            inputs.append(condition(given[start : start + SAMPLING_BATCH].to(place.device), place.dtype))
+        with arithmetic(tf32=False):  # whatever another thread trains in; batch by batch, so that its steps come between
+            batches.append(network(*inputs))
     samples = torch.cat(batches).float()
     if not samples.isfinite().all():
         raise NotFiniteError("The generator gives NaN or infinite samples; it diverged, train it with other settings.")

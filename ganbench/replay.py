@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -23,54 +24,67 @@ _one_at_a_time = threading.Lock()  # recording empties the allocator's cache, wh
 Run = Callable[[Sequence[Phase]], object]
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector: what it would free may hold a graph, whose end would spoil a recording."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Replays:
     """The steps of one training: one graph for each set of phases that a step runs.
 
-    `run(phases)` runs a step's phases eagerly, reads only tensors that stay where they are, and never waits for the device. A step
-    that cannot be recorded is run eagerly from then on, with one line of log. `streams` holds every generator that steps draw from;
-    those that a failed recording spoilt are replaced in it, as they were.
+    Where a step cannot be recorded, all are run eagerly from then on, with one line of log. `streams` holds every generator that
+    steps draw from; those that a failed recording spoilt are replaced in it, as they were.
     """
 
-    def __init__(self, name: str, run: Run, streams: Mapping[str, list[torch.Generator]], device: str) -> None:
-        self.name, self.run, self.streams = name, run, streams
+    def __init__(self, name: str, streams: Mapping[str, list[torch.Generator]], device: str) -> None:
+        self.name, self.streams = name, streams
         self.stream = torch.cuda.Stream(device)
         self.seen: dict[tuple[str, ...], int] = {}
         self.graphs: dict[tuple[str, ...], torch.cuda.CUDAGraph] = {}
         self.refused: str | None = None  # why steps are not recorded, in one line
 
-    def play(self, phases: Sequence[Phase]) -> None:
-        """Run one step of these phases: by its graph, recorded at the third time, where it can be."""
+    def play(self, phases: Sequence[Phase], run: Run) -> None:
+        """Run one step of these phases: by its graph, recorded at the third time, where it can be.
+
+        `run(phases)` runs them eagerly, reads only tensors that stay where they are, and never waits for the device. It is not
+        kept: a training that is held by what it holds would keep its device's memory when its job is over.
+        """
         key = tuple(phase.name for phase in phases)
         if self.refused is None and key not in self.graphs:
             if self.seen.get(key, 0) < WARM_UP:
-                self._warm_up(key, phases)
+                self._warm_up(key, phases, run)
                 return
-            self._record(key, phases)
+            self._record(key, phases, run)
         if key in self.graphs:
             self.graphs[key].replay()
         else:
-            self.run(phases)
+            run(phases)
 
-    def _warm_up(self, key: tuple[str, ...], phases: Sequence[Phase]) -> None:
+    def _warm_up(self, key: tuple[str, ...], phases: Sequence[Phase], run: Run) -> None:
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
-            self.run(phases)
+            run(phases)
         current.wait_stream(self.stream)
         self.seen[key] = self.seen.get(key, 0) + 1
 
-    def _record(self, key: tuple[str, ...], phases: Sequence[Phase]) -> None:
+    def _record(self, key: tuple[str, ...], phases: Sequence[Phase], run: Run) -> None:
         graph = torch.cuda.CUDAGraph()
         states = {purpose: [each.get_state() for each in streams] for purpose, streams in self.streams.items()}
-        collecting = gc.isenabled()
-        gc.disable()  # what would be collected now may hold a graph, and its end would spoil this recording
         try:
-            with _one_at_a_time:
+            with _one_at_a_time, _uncollected():
                 for streams in self.streams.values():
                     for each in streams:
                         graph.register_generator_state(each)
                 with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
-                    self.run(phases)
+                    run(phases)
         except RuntimeError as error:
             self.refused = (str(error).strip().splitlines() or ["no message"])[0]
             log.warning(
@@ -79,10 +93,8 @@ class Replays:
             torch.cuda.synchronize(self.stream.device)
             for purpose, streams in self.streams.items():
                 streams[:] = [torch.Generator(self.stream.device).set_state(state) for state in states[purpose]]
+            self.graphs.clear()  # of other steps: they would draw from the generators that were replaced
             return
-        finally:
-            if collecting:
-                gc.enable()
         # Recording filled the generators' places on its own stream, where a late fill would undo that of the first replay.
         torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
         self.graphs[key] = graph

@@ -68,7 +68,7 @@ class Training:
         self._keep: float | Tensor = torch.zeros((), dtype=dtype, device=device) if device.startswith("cuda") else 0.0
         self._compiled: dict[str, Callable[[Batched], list[Tensor]] | None] = {}  # by phase; None: it cannot be compiled
         drawn_from = {purpose: self.streams[purpose] for purpose in ("latent", "noise") if purpose == "latent" or self._noisy}
-        self._replays = Replays(variant.name, self._run, drawn_from, device) if self._replayed else None
+        self._replays = Replays(variant.name, drawn_from, device) if self._replayed else None
         self.curves: dict[str, list[Any]] = {"steps": []}
         self.diverged_at: list[int | None] = [None] * len(seeds)
 
@@ -93,8 +93,8 @@ class Training:
     @property
     def executed(self) -> str:
         """How steps were executed, for the record: "eager" or "graphs", and "compiled" where their gradients were."""
-        graphs = self._replays is not None and self._replays.refused is None
-        compiled = self.execution.compile and None not in self._compiled.values()
+        graphs = self._replays is not None and self._replays.refused is None and bool(self._replays.graphs)
+        compiled = bool(self._compiled) and None not in self._compiled.values()
         return ("graphs" if graphs else "eager") + (", compiled" if compiled else "")
 
     def advance(self, until: int) -> None:
@@ -105,7 +105,7 @@ class Training:
             phases = [phase for phase in self.variant.phases if self.step % phase.every == 0]
             self._prepare(phases)
             if self._replays is not None and not watch:
-                self._replays.play(phases)
+                self._replays.play(phases, self._run)
                 continue
             seen = self._run(phases, watch)
             if watch:

@@ -301,7 +301,7 @@ def test_what_cannot_be_compiled_is_trained_eagerly(monkeypatch: pytest.MonkeyPa
 
 
 def test_compiled_gradients_that_are_others_are_refused() -> None:
-    exact = [torch.tensor([3.0, 4.0]), torch.tensor([12.0])]  # a norm of 13
+    exact = [torch.tensor([[3.0, 4.0]]), torch.tensor([[12.0]])]  # of one seed, a norm of 13
     phase = registry.find("variants", "nsgan").load().phases[0]
     compiled_is_right(phase, [exact[0], exact[1] + 0.0129], exact, exact)  # a thousandth of 13 is allowed
     compiled_is_right(phase, [exact[0], exact[1] + 0.4], [exact[0], exact[1] - 0.1], exact)  # and four times what eager is off by

@@ -99,13 +99,15 @@ def locked(out: Path) -> Iterator[IO[str]]:
 
 
 def estimate_seconds(job: Job, setting: Setting, dataset: LoadedDataset, probe_seconds: float = 1.5) -> float | None:
-    """Training seconds of a job on one worker, from a few steps taken now and thrown away; None for a control."""
+    """Training seconds of a job on one worker, from a few steps taken now and thrown away; None for a control.
+
+    The steps are not compiled: that takes longer than this look, and is done once, whatever the number of steps.
+    """
     variant = find("variants", job.variant).load()
     if job.recipe is None or not isinstance(variant, Variant):
         return None
-    training = Training(
-        variant, replace(job.recipe), dataset, list(job.seeds), job.steps, device=setting.device, execution=setting.execution
-    )
+    how = replace(setting.execution, compile=False)
+    training = Training(variant, replace(job.recipe), dataset, list(job.seeds), job.steps, device=setting.device, execution=how)
     training.advance(1)  # warm up
     started = time.perf_counter()
     while not training.finished and time.perf_counter() - started < probe_seconds:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganbench.errors import UsageError
+from ganbench.execution import arithmetic
 
 Network = Callable[[Tensor], tuple[Tensor, Tensor | None]]  # images (B, 1 or 3, H, W) uint8 -> features (B, F) and logits
 
@@ -21,8 +22,13 @@ def describe(name: str, network: Network, images: Tensor, device: str, piece: in
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         got = f"{'x'.join(map(str, images.shape[1:]))} {str(images.dtype).removeprefix('torch.')}"
         raise UsageError(f"{name} takes uint8 images of 1 or 3 channels, and these are {got}; choose another extractor.")
-    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        pieces = [network(some.to(device)) for some in images.split(piece or len(images))]
+    pieces = []
+    for some in images.split(piece or len(images)):
+        with (
+            torch.no_grad(),
+            arithmetic(tf32=False),
+        ):  # piece by piece, so that the steps of a training on another thread come between
+            pieces.append(network(some.to(device)))
     logits = [each for _, each in pieces if each is not None]
     return torch.cat([each.cpu() for each, _ in pieces]), torch.cat([each.cpu() for each in logits]) if logits else None
 
