@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ganbench.errors import InvalidInputError, MissingDataError
+from ganbench.errors import InvalidInputError, MissingDataError, UsageError
 from ganbench.files import digest, write_atomically
 
 SCHEMA = 1
@@ -236,3 +236,18 @@ def record_files(paths: list[Path]) -> list[Path]:
     if not found:
         raise MissingDataError(f"There are no records in {', '.join(map(str, paths))}; run a suite first, or name another folder.")
     return list(found.values())
+
+
+def check_apart(out: Path, paths: list[Path], files: list[Path]) -> None:
+    """Raises UsageError where JSON written to `out` would be read as records when `paths` are read again.
+
+    `files` are the record files of the paths. That is so in a folder `records`, and anywhere in a folder that has none.
+    """
+    place = out.resolve()
+    homes = {folder for file in files for folder in file.resolve().parents if folder.name == "records"}
+    for path in (path.resolve() for path in paths if path.is_dir()):
+        below = [file for file in files if file.resolve().is_relative_to(path)]
+        if not any("records" in file.resolve().relative_to(path).parts for file in below):
+            homes.add(path)
+    if inside := [home for home in homes if place.is_relative_to(home)]:
+        raise UsageError(f"--out {out} lies in {inside[0]}, where all JSON is read as records; name a folder outside it.")

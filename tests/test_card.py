@@ -174,3 +174,10 @@ def test_without_huggingface_hub_there_is_one_sentence(tmp_path: Path, monkeypat
     refused = run(tmp_path, "--variant", "a", "--out", tmp_path / "card")
     assert isinstance(refused.exception, MissingDataError)
     assert "pip install 'ganbench[hub]'" in str(refused.exception)
+
+
+def test_records_without_a_trained_variant_are_told_so(tmp_path: Path) -> None:
+    made_record("real", control=True).save(tmp_path / "a.json")
+    refused = run(tmp_path, "--variant", "real", "--out", tmp_path.parent / "card")
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == "The records hold no trained variant, and a card is of one; give records of its runs."

@@ -117,6 +117,41 @@ def test_what_a_user_can_cause_is_one_sentence_with_its_exit_code(tmp_path):
         assert not (tmp_path / "a").exists()
 
 
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
+    made_record("gan").save(tmp_path / "records" / "a.json")
+    monkeypatch.chdir(tmp_path)
+    refused = run("", "--out", tmp_path / "site")
+    assert refused.exception.exit_code == 2
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize(("home", "out"), [("runs/records", "runs/records/site"), ("flat", "flat/site"), ("flat", "flat/../flat")])
+@pytest.mark.parametrize("command", ["publish", "card"])
+def test_what_is_written_is_never_read_as_a_record(tmp_path, command, home, out):
+    # Else every later command on these records would stumble over the JSON files of the site or of the card.
+    record = tmp_path / home / "ring" / "gan" / "seed-0.json"
+    made_record("gan", dataset="ring").save(record)
+    words = ["--variant", "gan"] if command == "card" else []
+    folder = tmp_path / home.split("/")[0]
+    refused = CliRunner().invoke(app, [command, str(folder), *words, "--out", str(tmp_path / out)])
+    assert refused.exception.exit_code == 2
+    assert "where all JSON is read as records; name a folder outside it." in str(refused.exception)
+    assert [path for path in folder.rglob("*") if path.is_file()] == [record]
+
+
+def test_a_site_beside_the_records_folder_is_no_trouble(tmp_path):
+    made_record("gan", dataset="ring").save(tmp_path / "runs/records/ring/gan/seed-0.json")
+    for _ in range(2):
+        assert run(tmp_path / "runs", "--out", tmp_path / "runs" / "site").exit_code == 0
+
+
+def test_text_that_no_file_can_hold_is_published(tmp_path):
+    odd = made_record("gan", specification={"recipe": {"note \ud800": "\udfff"}})
+    done = publish([odd], Path("/nowhere"), tmp_path)
+    (page,) = [name for name in done.files if name.startswith("runs/")]
+    assert r"note \ud800" in (tmp_path / page).read_text(encoding="utf-8")
+
+
 def test_publishing_needs_no_torch(tmp_path):
     code = (
         "import sys; from ganbench.cli.app import app; app(sys.argv[1:], standalone_mode=False); "

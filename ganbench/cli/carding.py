@@ -27,18 +27,20 @@ def card(
     from ganbench.leaderboard import card as cards
     from ganbench.leaderboard.card_files import copy_checkpoints, located
     from ganbench.leaderboard.summary import summarise
-    from ganbench.record import record_files
+    from ganbench.record import check_apart, record_files
 
     cards.hub()
-    places = located(record_files(records))
+    files = record_files(records)
+    check_apart(out, records, files)
+    places = located(files)
     rows = cards.rows_of(summarise(record for record, _ in places), variant)
     checkpoints = copy_checkpoints([row for _, row in rows], places, out)
     write_atomically(out / "README.md", cards.card(rows, checkpoints).encode("utf-8", "replace"))
     described = [str(Path(name).with_suffix(".json")) for name in checkpoints]
-    files = ["README.md", *checkpoints, *(name for name in described if (out / name).is_file())]
-    address = None if push is None else _push(push, out, files)
+    written = ["README.md", *checkpoints, *(name for name in described if (out / name).is_file())]
+    address = None if push is None else _push(push, out, written)
     if as_json:
-        print_json({"out": str(out), "files": files, "pushed": address})
+        print_json({"out": str(out), "files": written, "pushed": address})
         return
     typer.echo(f"Card: {out / 'README.md'}, with {len(checkpoints)} checkpoints.")
     if address:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ganbench.cli.console import print_json, progress
+from ganbench.cli.console import named_path, print_json, progress
 
 USUAL = Path("baselines/published.toml")  # where a checkout of ganbench has it
 
 
 def publish(
-    records: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    records: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder of the site: new, empty, or one that publish made before.")],
     published: Annotated[
         Path | None,
@@ -24,12 +24,13 @@ def publish(
     """Write records as a static site: a page for each data set, variant and run, and tables to download."""
     from ganbench.leaderboard.published import load_published
     from ganbench.leaderboard.site.publish import publish as write_site
-    from ganbench.record import load_record, output_folder, record_files
+    from ganbench.record import check_apart, load_record, output_folder, record_files
 
     given = published or (USUAL if USUAL.exists() else None)
     tables = load_published(given) if given else []
     with progress() as report:
         files = record_files(records)
+        check_apart(out, records, files)
         known, folders = [], {}
         for done, file in enumerate(files, 1):
             known.append(load_record(file))

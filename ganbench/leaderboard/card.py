@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ganbench.errors import MissingDataError, unknown_name
+from ganbench.errors import MissingDataError, UsageError, unknown_name
 from ganbench.interval import INTERVAL
 from ganbench.leaderboard.layout import ARROWS, MISSING, describe
 from ganbench.leaderboard.numbers import clean, value_and_half
@@ -28,6 +28,8 @@ def rows_of(tables: Sequence[Table], variant: str) -> list[tuple[Table, Row]]:
     """The variant's rows with their tables, several where it has several specifications. Raises UsageError where there are none."""
     trained = [(table, row) for table in tables for row in table.rows if not row.control]
     found = [(table, row) for table, row in trained if row.variant.name == variant]
+    if not trained:
+        raise UsageError("The records hold no trained variant, and a card is of one; give records of its runs.")
     if not found:
         raise unknown_name("trained variant in the records", variant, sorted({row.variant.name for _, row in trained}))
     return found

@@ -148,7 +148,7 @@ def run_page(page: DatasetPage, line: Line, run: Run) -> str:
         environment=describe(record.environment),
         looked=score_order_of(record),
         # In ASCII, since JSON may hold what no file can; escaped here, since quotes need no escape in text and are half of it.
-        text=Markup(html.escape(json.dumps(record.model_dump(mode="json", by_alias=True), indent=1), quote=False)),
+        text=Markup(html.escape(json.dumps(record.model_dump(by_alias=True), indent=1), quote=False)),
     )
 
 
