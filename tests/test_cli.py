@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_records import made_record
 from typer.testing import CliRunner
 
 from ganbench import registry
 from ganbench.cli import main
 from ganbench.cli.app import app
+from ganbench.cli.console import command_line
+from ganbench.errors import UsageError
 
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "joblib")
 
@@ -169,6 +172,24 @@ def test_an_error_is_one_sentence_without_a_traceback() -> None:
     done = ganbench("run", "dmo")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: There is no suite called 'dmo'; did you mean demo?\n"
+
+
+def test_an_error_that_quotes_a_record_is_one_line_that_no_terminal_obeys(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise UsageError("There is no score 'a\nb\x1b[2J'; name another.")
+
+    monkeypatch.setattr("ganbench.cli.app.app", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "Error: There is no score 'a b [2J'; name another.\n"
+
+
+def test_a_command_line_with_bytes_that_are_no_text_goes_into_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ganbench", "run", "ring-8", "--out", "runs/\udcff"])
+    assert json.loads(made_record(command=command_line()).to_json())["command"] == "ganbench run ring-8 --out 'runs/?'"
 
 
 def test_a_record_of_a_newer_schema(results: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import typer
 
 import ganbench
 from ganbench.cli import auditing, carding, checking, listing, publishing, ranking, running, scoring, showing, tables
-from ganbench.cli.console import err
+from ganbench.cli.console import err, one_line
 from ganbench.errors import GanbenchError, MissingDataError
 
 app = typer.Typer(
@@ -64,7 +64,7 @@ def main() -> None:
     try:
         app(prog_name="ganbench")
     except GanbenchError as error:
-        err.print(f"Error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        err.print(f"Error: {one_line(error)}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.exit_code)
     except OSError as error:
         if isinstance(error, BrokenPipeError):

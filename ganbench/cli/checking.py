@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ganbench.cli.console import err, named_path, print_json
+from ganbench.cli.console import command_line, err, named_path, one_line, print_json
 from ganbench.errors import InvalidInputError, UsageError
 
 
@@ -28,7 +26,7 @@ def validate(
         found = [{"path": str(problem.path), "problem": problem.sentence} for problem in problems]
         print_json({"records": count, "valid": not problems, "problems": found})
     for problem in problems:
-        err.print(problem.told, highlight=False, soft_wrap=True, markup=False)
+        err.print(one_line(problem.told), highlight=False, soft_wrap=True, markup=False)
     if problems:
         wrong = len({problem.path for problem in problems})
         err.print(f"{wrong} of {count} records are not valid.", highlight=False)
@@ -54,9 +52,9 @@ def verify(
 
     known = load_record(record)
     location = Location(root=data_root.resolve() if data_root else None)
-    command, file = shlex.join(["ganbench", *sys.argv[1:]]), weights.resolve() if weights else None
+    file = weights.resolve() if weights else None
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(Path(folder), location, file, device_name(device), command)
+        setting = Setting(Path(folder), location, file, device_name(device), command_line())
         if retrain:
             checks = verifying.retrain(known, record, setting, err)
         else:

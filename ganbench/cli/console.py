@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +30,18 @@ def print_json(document: Any) -> None:
 def names(text: str | None) -> list[str] | None:
     """`a,b, c` as a list; None where nothing was given."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def command_line() -> str:
+    """What was called, for a record: as the shell reads it, with marks for bytes that are no text, which JSON cannot hold."""
+    return shlex.join(["ganbench", *sys.argv[1:]]).encode("utf-8", "replace").decode()
+
+
+def one_line(text: object) -> str:
+    """A text as one line that a terminal shows and does not obey: a sentence may quote a name from anybody's record."""
+    from ganbench.leaderboard.numbers import clean
+
+    return clean(str(text))
 
 
 def counted(count: int, noun: str) -> str:

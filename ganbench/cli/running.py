@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganbench.cli.console import counted, err, names, print_json, show_tables
+from ganbench.cli.console import command_line, counted, err, names, print_json, show_tables
 from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ def run(
         location=Location(root=data_root.resolve() if data_root else None, download=download),
         weights=weights.resolve() if weights else None,
         device=device_name(device),
-        command=shlex.join(["ganbench", *sys.argv[1:]]),
+        command=command_line(),
         checkpoint_seconds=checkpoint_seconds,
         execution=Execution(compile=compile_steps, tf32=tf32),
     )

@@ -158,7 +158,7 @@ def _start(threads: int) -> ProcessPoolExecutor:
 def _explain(job: Job, setting: Setting, error: BaseException) -> Failure:
     """One sentence for people; the whole story goes to the job's log."""
     log = log_path(job, setting.out)
-    write_atomically(log, "".join(traceback.format_exception(error)))
+    write_atomically(log, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
     if isinstance(error, BrokenProcessPool):
         return Failure(
             job, "its worker process died (killed, or out of memory); run the same command again to go on from its last state."
