@@ -1,5 +1,7 @@
-# make demo   environment, install, the main job on embedded data
-# make test   environment, install, ruff, mypy and all tests
+# make demo     environment, install, the main job on embedded data
+# make test     environment, install, ruff, mypy and all tests
+# make install  environment and install, nothing else
+# make board    the pages of results/ again from their records, and the site in site/
 # A second call reinstalls nothing: .venv/.installed is newer than pyproject.toml.
 
 PYTHON ?= python3
@@ -7,7 +9,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check bench gpu clean
+.PHONY: install demo test check bench gpu board clean
+
+install: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/ganbench demo
@@ -26,6 +30,12 @@ bench: $(STAMP)
 gpu: $(STAMP)
 	$(BIN)/pytest -m gpu
 	$(BIN)/pytest benchmarks -m gpu --benchmark-only -s
+
+board: $(STAMP)
+	$(BIN)/ganbench table results --format md --out results/LEADERBOARD.md
+	set -e; for folder in results/*/records; do \
+	  $(BIN)/ganbench table $$folder --format md --out $${folder%records}table.md; done
+	$(BIN)/ganbench publish results --out site
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer: make PYTHON=python3.12")'

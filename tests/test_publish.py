@@ -163,7 +163,11 @@ def test_publishing_needs_no_torch(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_committed_leaderboard_is_what_the_committed_records_render_to():
-    """`ganbench table results --format md --out results/LEADERBOARD.md` makes it again."""
-    text = (ROOT / "results" / "LEADERBOARD.md").read_text(encoding="utf-8")
-    assert text == render(summarise(load_records([ROOT / "results"])), "md")
+SUITES = [path.parent for path in sorted((ROOT / "results").glob("*/records"))]
+
+
+@pytest.mark.parametrize("folder", [ROOT / "results", *SUITES], ids=lambda folder: folder.name)
+def test_committed_tables_are_what_the_committed_records_render_to(folder):
+    """`make board` makes them again."""
+    page = folder / ("table.md" if folder in SUITES else "LEADERBOARD.md")
+    assert page.read_text(encoding="utf-8") == render(summarise(load_records([folder])), "md")

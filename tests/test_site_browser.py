@@ -6,6 +6,8 @@ import os
 import shutil
 import statistics
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from made_records import FD, made_record, seeds
 from playwright.sync_api import sync_playwright
 
 from ganbench.leaderboard.site.publish import publish
-from ganbench.record import load_records
+from ganbench.record import load_record, load_records
 
 RESULTS = Path(__file__).parents[1] / "results"
 EVIL = "<img src=x onerror=alert(1)>"
@@ -89,7 +91,10 @@ def is_sorted(keys, direction):
 def test_every_column_sorts_and_sorts_back(site, visit, dataset):
     page = visit.open(site / "datasets" / f"{dataset}.html")
     heads = page.locator("figure.scores thead button")
-    assert heads.count() >= 6
+    assert heads.count() >= 8
+    page.locator(".columns summary").click()
+    for box in page.locator(".columns input").all():
+        box.check()
     for number in range(heads.count()):
         head = heads.nth(number).locator("xpath=..")
         place = head.evaluate("cell => cell.cellIndex")
@@ -116,10 +121,54 @@ def test_rows_are_filtered_by_family_and_name_and_columns_are_chosen(site, recor
     page.get_by_label("Name").fill("wgan-gp")
     assert "of" in page.get_by_role("status").inner_text()
     page.get_by_role("button", name="Reset").click()
-    page.get_by_text("Columns", exact=True).click()
+    page.locator(".columns summary").click()
     page.get_by_label("Seeds").uncheck()
     assert not page.locator("thead th", has_text="Seeds").is_visible()
     assert page.locator("tbody td:nth-child(3):visible").count() == 0
+
+
+def test_columns_of_costs_that_do_not_fit_are_off_until_they_are_chosen(site, browser):
+    off = {}
+    for width in (390, 1280):
+        visit = Visit(browser, viewport={"width": width, "height": 900})
+        page = visit.open(site / "datasets" / "digits.html")
+        page.locator(".columns summary").click()
+        labels = page.locator(".columns label")
+        off[width] = [label.inner_text().strip() for label in labels.all() if not label.locator("input").is_checked()]
+        assert page.locator(".columns summary").inner_text() == f"Columns ({len(off[width])} off)"
+        place = page.locator("figure.scores .scroll")
+        if width > 390:  # without them nothing scrolls; on a phone the score alone fills what the name leaves
+            assert place.evaluate("place => place.scrollWidth <= place.clientWidth")
+        device = page.locator("thead th", has_text="Device")
+        assert not device.is_visible()
+        labels.filter(has_text="Device").locator("input").check()
+        assert device.is_visible()
+        assert page.locator("tbody.ranked td", has_text="AMD EPYC").first.is_visible()
+        assert visit.trouble == []
+    assert set(off[390]) > set(off[1280])
+    assert "Train s/seed" in off[390]
+    assert "Train s/seed" not in off[1280]
+
+
+def test_a_name_leaves_room_for_the_score_on_a_phone(site, browser):
+    visit = Visit(browser, viewport={"width": 390, "height": 844})
+    for dataset in ("digits", "grid-25", "ring-8-wide", "stacked-digits"):
+        page = visit.open(site / "datasets" / f"{dataset}.html")
+        name = page.locator("tbody.ranked th").first.bounding_box()
+        score = page.locator("tbody.ranked tr").first.locator("td").nth(2).bounding_box()
+        assert name["width"] <= 390 * 0.4, dataset
+        assert score["x"] + score["width"] <= 390 + 40, dataset  # the value; of the half-width some may lie beyond
+    assert visit.trouble == []
+
+
+def test_ranks_across_data_sets_lead_to_variants_and_their_diagram_is_drawn(site, visit):
+    page = visit.open(site / "index.html")
+    page.get_by_role("navigation").get_by_role("link", name="Across data sets").click()
+    table = page.locator("section.comparison table").last
+    assert table.locator("tbody th").first.inner_text() == "mgan"
+    assert page.locator("section.comparison svg").last.is_visible()
+    table.locator("tbody th a").first.click()
+    assert page.locator("h1").inner_text() == "mgan"
 
 
 def test_a_row_leads_to_its_variant_and_that_to_its_runs(site, visit):
@@ -128,18 +177,21 @@ def test_a_row_leads_to_its_variant_and_that_to_its_runs(site, visit):
     assert page.locator("h1").inner_text() == "wgan-gp"
     page.locator("section.row tbody th a").first.click()
     assert page.locator("h1").inner_text() == "wgan-gp, seed 0"
-    page.get_by_text("The record", exact=True).click()
-    assert '"variant"' in page.locator("details.cite pre").inner_text()
+    fingerprint = page.locator("dt", has_text="fingerprint").locator("xpath=..").locator("dd").inner_text()
+    page.get_by_role("link", name="the record, JSON").click()  # from a server it is a download; of a file the browser shows it
+    page.wait_for_url("**/*.json")
+    record = load_record(Path(url2pathname(urlsplit(page.url).path)))
+    assert (record.variant.name, record.seed, record.fingerprint) == ("wgan-gp", 0, fingerprint)
 
 
 def test_the_csv_that_a_reader_downloads_holds_the_records_numbers(site, records, visit):
-    page = visit.open(site / "datasets" / "grid-25.html")
+    page = visit.open(site / "datasets" / "ring-8-wide.html")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
-    assert download.value.suggested_filename == "grid-25.csv"
+    assert download.value.suggested_filename == "ring-8-wide.csv"
     frame = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
-    scores = frame[frame["variant"] == "nsgan"].set_index("score")["mean"]
-    mine = [r for r in records if (r.dataset.name, r.variant.name, r.status) == ("grid-25", "nsgan", "ok")]
+    scores = frame[frame["variant"] == "gan"].set_index("score")["mean"]
+    mine = [r for r in records if (r.dataset.name, r.variant.name, r.status) == ("ring-8-wide", "gan", "ok")]
     assert {label: statistics.mean(r.scores[label].value for r in mine) for label in mine[0].scores} == scores.to_dict()
 
 
@@ -158,7 +210,14 @@ def test_a_keyboard_is_enough(site, visit):
 
 def test_no_page_scrolls_sideways_on_a_phone(site, browser):
     visit = Visit(browser, viewport={"width": 390, "height": 844}, color_scheme="dark")
-    kinds = ["index.html", "methodology.html", "datasets/digits.html", "datasets/grid-25.html", "variants/wgan-gp.html"]
+    kinds = [
+        "index.html",
+        "across.html",
+        "methodology.html",
+        "datasets/digits.html",
+        "datasets/grid-25.html",
+        "variants/wgan-gp.html",
+    ]
     for name in [*kinds, next((site / "runs").glob("*.html")).relative_to(site).as_posix()]:
         page = visit.open(site / name)
         page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")

@@ -13,6 +13,11 @@ from ganbench.leaderboard.numbers import clean, number
 from ganbench.leaderboard.rank import ALPHA
 from ganbench.leaderboard.table import escape_markdown
 
+READING = (
+    "Rank of each variant on each data set, equal ones at the mean of their places; lost seeds count as the worst value.",
+    "Borda: how many others a variant beats, over all data sets.",
+)
+
 
 def to_markdown(found: Across) -> str:
     """A pipe table of ranks, then sentences on the test, on who was left out and on how to read it. Ends in a newline."""
@@ -34,10 +39,12 @@ def to_markdown(found: Across) -> str:
 
 def sentences(found: Across) -> list[str]:
     """What the table says and what it does not, one sentence each, safe to print."""
-    said = [
-        "Rank of each variant on each data set, equal ones at the mean of their places; lost seeds count as the worst value.",
-        "Borda: how many others a variant beats, over all data sets.",
-    ]
+    return [clean(sentence) for sentence in (*READING, *findings(found), *_left_out(found))]
+
+
+def findings(found: Across) -> list[str]:
+    """What the tests say and what they do not, one sentence each, safe to print."""
+    said = []
     if test := found.test:
         freedom, rest = len(found.placings) - 1, (len(found.placings) - 1) * (len(found.boards) - 1)
         f = "infinite, all data sets agree" if test.f is None else number(test.f)
@@ -47,10 +54,11 @@ def sentences(found: Across) -> list[str]:
         said.append(f"Iman and Davenport: F {f}, {freedom} and {rest} degrees of freedom, p {_chance(test.f_p)}.")
         said.append(f"Nemenyi's critical difference of mean ranks at {ALPHA:.0%}: {number(test.critical_difference)}.")
         said += [f"Not told apart: {', '.join(group)}." for group in test.groups]
-    said += found.notes
-    if found.left_out:
-        said.append(f"Left out, for they do not stand on every data set: {', '.join(found.left_out)}.")
-    return [clean(sentence) for sentence in said]
+    return [clean(sentence) for sentence in (*said, *found.notes)]
+
+
+def _left_out(found: Across) -> list[str]:
+    return [f"Left out, for they do not stand on every data set: {', '.join(found.left_out)}."] if found.left_out else []
 
 
 def to_csv(found: Across) -> str:

@@ -35,24 +35,34 @@ class Entry:
 
 @dataclass(frozen=True)
 class Heading:
-    """One column's head. `names` marks the column of row names; `half_length` is the length of the column's longest half-width."""
+    """One column's head. `names` marks the column of row names, `cost` one of what a row costs.
+
+    `half_length` is the length of the column's longest half-width.
+    """
 
     text: str
     numeric: bool = True
     names: bool = False
+    cost: bool = False
     better: str = ""
     half_length: int = 0
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table laid out: columns in which no row has anything are left out."""
+    """A table laid out: columns in which no row has anything are left out. `meaning` says what columns of costs hold."""
 
     heading: str
     caption: tuple[str, ...]
     headings: tuple[Heading, ...]
     ranked: tuple[tuple[Entry, ...], ...]
     controls: tuple[tuple[Entry, ...], ...]
+    meaning: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All that is said under the table where it stands alone."""
+        return self.caption + self.meaning
 
 
 def lay_out(table: Table, costs: bool = False) -> Sheet:
@@ -62,9 +72,9 @@ def lay_out(table: Table, costs: bool = False) -> Sheet:
         Heading("Variant", numeric=False, names=True),
         Heading("Seeds", numeric=False),
         *(_score_heading(column, table.columns) for column in table.columns),
-        Heading("Train s/seed"),
-        Heading("Images/s"),
-        Heading("G parameters"),
+        Heading("Train s/seed", cost=True),
+        Heading("Images/s", cost=True),
+        Heading("G parameters", cost=True),
         *(COST_HEADINGS if costs else ()),
     ]
     front = on_front(table) if costs else frozenset()
@@ -74,22 +84,23 @@ def lay_out(table: Table, costs: bool = False) -> Sheet:
     ranked = sum(not row.control for row in table.rows)
     return Sheet(
         heading=heading(table),
-        caption=caption(table) + ((MEANING, *_device_notes(table)) if costs else ()),
+        caption=caption(table) + (_device_notes(table) if costs else ()),
         headings=tuple(
             replace(headings[place], half_length=max((len(entries[place].half) for entries in rows), default=0)) for place in shown
         ),
         ranked=tuple(kept[:ranked]),
         controls=tuple(kept[ranked:]),
+        meaning=(MEANING,) if costs else (),
     )
 
 
 COST_HEADINGS = (
-    Heading("Latency s"),
-    Heading("Samples/s"),
-    Heading("FLOPs/sample"),
-    Heading("Peak memory"),
-    Heading("Device", numeric=False),
-    Heading("Pareto", numeric=False),
+    Heading("Latency s", cost=True),
+    Heading("Samples/s", cost=True),
+    Heading("FLOPs/sample", cost=True),
+    Heading("Peak memory", cost=True),
+    Heading("Device", numeric=False, cost=True),
+    Heading("Pareto", numeric=False, cost=True),
 )
 
 
@@ -137,7 +148,7 @@ def _score_heading(column: Column, columns: Sequence[Column]) -> Heading:
 def _entries(row: Row) -> tuple[Entry, ...]:
     name = clean(row.name)
     return (
-        Entry(_places(row), order=row.rank),
+        Entry(places(row), order=row.rank),
         Entry(f"{name} (control)" if row.control else name, order=name),
         Entry(row.seeds, order=row.count("ok")),
         *(_score(cell) for cell in row.cells),
@@ -160,14 +171,14 @@ def _costs(row: Row, front: frozenset[str]) -> tuple[Entry, ...]:
     )
 
 
-def _device_notes(table: Table) -> list[str]:
+def _device_notes(table: Table) -> tuple[str, ...]:
     """A warning where costs of one column were measured on different devices."""
     devices = {cost(row).device for row in table.rows if not row.control} - {""}
-    notes = ["Rows of different devices do not compare in seconds."] if len(devices) > 1 else []
-    return notes + (["A row of several devices shows means over them."] if SEVERAL in devices else [])
+    notes = ("Rows of different devices do not compare in seconds.",) if len(devices) > 1 else ()
+    return notes + (("A row of several devices shows means over them.",) if SEVERAL in devices else ())
 
 
-def _places(row: Row) -> str:
+def places(row: Row) -> str:
     """The rank, and in brackets those that the row could hold: "2 (1–4)"."""
     if row.rank is None:
         return ""

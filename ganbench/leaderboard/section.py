@@ -146,9 +146,9 @@ def lead(table: Table) -> str:
     return f"best {table.columns[0].label}: {' and '.join(names)}, {value}{f' ± {half}' if half else ''}"
 
 
-def ranking(table: Table) -> Ranking:
-    """A table as a page shows it."""
-    sheet = lay_out(table)
+def ranking(table: Table, costs: bool = False) -> Ranking:
+    """A table as a page shows it; with `costs`, columns of what each row costs."""
+    sheet = lay_out(table, costs)
     setting = sheet.heading.removeprefix(f"{table.title}: ") if table.setting else ""
     return Ranking(sheet, strips(table, sheet), setting, [_shown(line) for line in long_form(table)], method(table))
 

@@ -73,7 +73,7 @@ def _markdown(sheet: Sheet) -> str:
         colalign=["right" if heading.numeric else "left" for heading in sheet.headings],
         disable_numparse=True,
     )
-    caption = " ".join(escape_markdown(sentence) for sentence in sheet.caption)
+    caption = " ".join(escape_markdown(sentence) for sentence in sheet.sentences)
     return f"### {escape_markdown(sheet.heading)}\n\n{body}\n\n{caption}"
 
 
@@ -101,7 +101,7 @@ def _latex(sheet: Sheet) -> str:
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        f"\\caption{{{escape_latex(' '.join((sheet.heading + '.', *sheet.caption)))}}}",
+        f"\\caption{{{escape_latex(' '.join((sheet.heading + '.', *sheet.sentences)))}}}",
         f"\\begin{{tabular}}{{{''.join('r' if heading.numeric else 'l' for heading in sheet.headings)}}}",
         r"\toprule",
         " & ".join(escape_latex(heading.text) for heading in sheet.headings) + r" \\",
@@ -225,7 +225,9 @@ def show(tables: Sequence[Table], console: Console, costs: bool = False) -> None
     from rich.text import Text
 
     for sheet in (lay_out(table, costs) for table in tables):
-        grid = Grid(title=Text(sheet.heading), caption=Text(" ".join(sheet.caption)), title_justify="left", caption_justify="left")
+        grid = Grid(
+            title=Text(sheet.heading), caption=Text(" ".join(sheet.sentences)), title_justify="left", caption_justify="left"
+        )
         for heading in sheet.headings:
             grid.add_column(Text(heading.text), justify="right" if heading.numeric else "left")
         for place, entries in enumerate(sheet.ranked):

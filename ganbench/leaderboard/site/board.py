@@ -127,7 +127,7 @@ def _dataset_page(tables: Sequence[Table]) -> DatasetPage:
 
 def _ranked(table: Table) -> Ranked:
     places = group(range(len(table.rows)), lambda place: table.rows[place].variant.name)
-    return Ranked(table, ranking(table), places)
+    return Ranked(table, ranking(table, costs=True), places)
 
 
 def _line(dataset: str, row: Row) -> Line:

@@ -9,6 +9,7 @@ from typing import Any
 from ganbench import registry
 from ganbench.interval import INTERVAL
 from ganbench.leaderboard import rank
+from ganbench.leaderboard.cost import MEANING
 from ganbench.leaderboard.grouping import group, value_text
 from ganbench.leaderboard.layout import RANGE
 from ganbench.leaderboard.method import Method, entry_of, method
@@ -22,6 +23,14 @@ COMPARED = (
     "Controls are shown for orientation and never ranked: `real` is held-out data, `memorizer` training data again, and `noise` "
     "knows nothing of the data.",
     "Published numbers stand under their own protocol, as their source prints them, and are never ranked with runs.",
+)
+
+COSTS = (
+    "Means over a row's seeds that ended well, on the device in its row, beside whatever else the machine ran. A column is there "
+    "where a record has its number.",
+    "Train s/seed: the wall seconds of a training, divided by the seeds that were trained in it together. Images/s: the real "
+    "images that a training took in a second, those of all its seeds. G parameters: those of the generator.",
+    MEANING,
 )
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
-
-from markupsafe import Markup
 
 from ganbench import registry
 from ganbench.catalogue import FAMILIES, listed
@@ -16,13 +13,15 @@ from ganbench.leaderboard.attachments import Folder
 from ganbench.leaderboard.citations import bibtex, papers, table_bibtex
 from ganbench.leaderboard.curves import CAPTION, RowCurves, row_curves
 from ganbench.leaderboard.grouping import row_identity, score_order
-from ganbench.leaderboard.layout import describe
+from ganbench.leaderboard.layout import ARROWS, describe
 from ganbench.leaderboard.numbers import clean
 from ganbench.leaderboard.published import HEADINGS, PublishedTable, printed
 from ganbench.leaderboard.samples import Keep, Picture, pictures
-from ganbench.leaderboard.section import counted, dataset_facts, lead, origin, overview
+from ganbench.leaderboard.section import counted, dataset_facts, origin, overview
 from ganbench.leaderboard.site.board import Board, DatasetPage, Line, Run, VariantPage
-from ganbench.leaderboard.site.definitions import definitions, protocols, ranking_rules
+from ganbench.leaderboard.site.cards import card
+from ganbench.leaderboard.site.comparisons import Comparison, addresses, method_in_words
+from ganbench.leaderboard.site.definitions import COSTS, definitions, protocols, ranking_rules
 from ganbench.leaderboard.site.filters import filters, marks
 from ganbench.leaderboard.snapshots import snapshots
 from ganbench.leaderboard.summary import Row
@@ -50,23 +49,12 @@ def overview_page(board: Board) -> str:
         }
         for page in board.variants
     ]
-    datasets = [
-        {
-            "title": page.title,
-            "href": f"datasets/{page.slug}.html",
-            "facts": dataset_facts(page.tables[0].table.dataset),
-            "lead": lead(page.tables[0].table),
-            "rows": sum(not line.row.control for line in page.lines),
-            "runs": sum(len(line.runs) for line in page.lines),
-        }
-        for page in board.datasets
-    ]
     return _render(
         "index.html",
         "",
         "ganbench board",
         overview=overview(board.records, len(board.datasets)),
-        datasets=datasets,
+        cards=[card(page) for page in board.datasets],
         variants=sorted(variants, key=lambda each: each["control"]),
         bibtex=bibtex(board.records),
     )
@@ -132,8 +120,16 @@ def variant_page(page: VariantPage, folder: Folder, keep: Keep) -> str:
     )
 
 
+def record_text(record: Record) -> str:
+    """A record as it is stored, or in ASCII where it holds a lone surrogate, which no file can."""
+    try:
+        return record.to_json()
+    except ValueError:
+        return json.dumps(record.model_dump(by_alias=True), indent=1) + "\n"
+
+
 def run_page(page: DatasetPage, line: Line, run: Run) -> str:
-    """One run: its record, its machine, and the scores of the seeds beside it."""
+    """One run: its scores and those of the seeds beside it, how it was made, and its record as a file."""
     record = run.record
     return _render(
         "run.html",
@@ -147,8 +143,6 @@ def run_page(page: DatasetPage, line: Line, run: Run) -> str:
         labels=score_order(each.record for each in line.runs),
         environment=describe(record.environment),
         looked=score_order_of(record),
-        # In ASCII, since JSON may hold what no file can; escaped here, since quotes need no escape in text and are half of it.
-        text=Markup(html.escape(json.dumps(record.model_dump(by_alias=True), indent=1), quote=False)),
     )
 
 
@@ -159,8 +153,22 @@ def methodology_page(board: Board) -> str:
         "",
         "Methodology",
         rules=ranking_rules(),
+        costs=COSTS,
         definitions=definitions(board),
         protocols=protocols(board),
+    )
+
+
+def across_page(board: Board, compared: Sequence[Comparison]) -> str:
+    """Every comparison of variants over data sets, and how they are made."""
+    return _render(
+        "across.html",
+        "",
+        "Across data sets",
+        comparisons=compared,
+        addresses=addresses(board),
+        arrows=ARROWS,
+        method=method_in_words(),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganbench.errors import MissingDataError
+from ganbench.leaderboard.across_text import plain, to_csv
 from ganbench.leaderboard.attachments import Folder
 from ganbench.leaderboard.citations import bibtex, table_bibtex
 from ganbench.leaderboard.published import PublishedTable
 from ganbench.leaderboard.site import pages
 from ganbench.leaderboard.site.board import Board, board
+from ganbench.leaderboard.site.comparisons import Comparison, comparisons
 from ganbench.leaderboard.site.folder import SiteFolder
 from ganbench.leaderboard.summary import Table, summarise
 from ganbench.leaderboard.table import render
@@ -47,12 +50,18 @@ def publish(
     if not made.datasets:
         raise MissingDataError("There are no records to publish; run a suite first.")
     site = SiteFolder(out)
-    site.expect(_names(made))
+    compared = comparisons(made)
+    site.expect(_names(made, compared))
     site.write(".nojekyll", "")  # GitHub Pages shall serve the files as they are
     for name, parts in (("style.css", STYLES), ("site.js", SCRIPTS)):
         site.write(name, "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in parts))
     site.write("index.html", pages.overview_page(made))
     site.write("methodology.html", pages.methodology_page(made))
+    site.write("across.html", pages.across_page(made, compared))
+    for each in compared:
+        if each.found is not None:
+            site.write(f"across/{each.slug}.csv", to_csv(each.found))
+            site.write(f"across/{each.slug}.json", json.dumps(plain(each.found), indent=1) + "\n")
     _downloads(site, "board", made.tables, bibtex(made.records))
     total = len(made.datasets) + len(made.variants) + len(made.runs)
     for done, (name, page) in enumerate(_pages(made, folder, published, site), 1):
@@ -72,6 +81,7 @@ def _pages(made: Board, folder: Folder, published: Sequence[PublishedTable], sit
     for variant in made.variants:
         yield f"variants/{variant.slug}.html", pages.variant_page(variant, folder, site.keep)
     for dataset, line, run in made.runs:
+        site.write(f"runs/{run.slug}.json", pages.record_text(run.record))
         yield f"runs/{run.slug}.html", pages.run_page(dataset, line, run)
 
 
@@ -81,13 +91,14 @@ def _downloads(site: SiteFolder, name: str, tables: Sequence[Table], citation: s
     site.write(f"{name}.bib", citation + "\n")
 
 
-def _names(made: Board) -> list[str]:
+def _names(made: Board, compared: Sequence[Comparison]) -> list[str]:
     """Every file that will be written but for pictures."""
     stems = ["board", *(f"datasets/{page.slug}" for page in made.datasets)]
     return [
-        *(".nojekyll", "style.css", "site.js", "index.html", "methodology.html"),
+        *(".nojekyll", "style.css", "site.js", "index.html", "methodology.html", "across.html"),
+        *(f"across/{each.slug}.{suffix}" for each in compared if each.found is not None for suffix in ("csv", "json")),
         *(f"{stem}.{suffix}" for stem in stems for suffix in (*FORMS.values(), "bib")),
         *(f"datasets/{page.slug}.html" for page in made.datasets),
         *(f"variants/{page.slug}.html" for page in made.variants),
-        *(f"runs/{run.slug}.html" for _, _, run in made.runs),
+        *(f"runs/{run.slug}.{suffix}" for _, _, run in made.runs for suffix in ("html", "json")),
     ]

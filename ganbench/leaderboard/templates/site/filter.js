@@ -45,20 +45,42 @@ function showColumn(table, column, shown) {
   for (const row of new Set([...table.rows, ...(boards.get(table)?.rows ?? [])])) row.cells[column].hidden = !shown;
 }
 
+// Columns of costs, from the last on, that make a table wider than its place: off until they are chosen.
+function tooWide(table) {
+  const place = table.closest(".scroll");
+  let over = place.scrollWidth - place.clientWidth;
+  return Array.from(table.tHead.rows[0].cells).filter((heading) => "cost" in heading.dataset).reverse().filter((heading) => {
+    const wide = over > 0;
+    over -= wide ? heading.offsetWidth : 0;
+    return wide;
+  });
+}
+
 for (const chooser of document.querySelectorAll(".columns")) {
   const table = chooser.parentElement.querySelector("table");
   const set = chooser.querySelector("fieldset");
+  const off = tooWide(table);
+  const tell = () => {
+    const boxes = Array.from(set.querySelectorAll("input"));
+    const left = boxes.filter((box) => !box.checked).length;
+    chooser.querySelector("summary span").textContent = left ? `(${left} off)` : "";
+  };
   Array.from(table.tHead.rows[0].cells).forEach((heading, column) => {
     if (heading.classList.contains("names")) return; // a row without its name says nothing
     const box = document.createElement("input");
     box.type = "checkbox";
-    box.checked = true;
+    box.checked = !off.includes(heading);
     box.autocomplete = "off";
-    box.addEventListener("change", () => showColumn(table, column, box.checked));
+    box.addEventListener("change", () => {
+      showColumn(table, column, box.checked);
+      tell();
+    });
+    if (!box.checked) showColumn(table, column, false);
     const label = document.createElement("label");
     label.append(box, ` ${heading.textContent}`);
     set.append(label);
   });
+  tell();
   chooser.hidden = false;
 }
 
