@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from made_records import made_record
 from rich.console import Console
 
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.harness.harness import estimate_seconds, locked, prepare, run_suite
-from ganbench.harness.plan import Setting, folder_name
+from ganbench.harness.plan import Setting, _difference, folder_name
 from ganbench.harness.suite import Override, Suite, load_suite, parse_suite, suites
 from ganbench.harness.workers import Crew, choose_crew
 from ganbench.record import Record, load_record, load_records
@@ -113,6 +114,15 @@ def test_done_jobs_are_skipped_and_new_seeds_are_added(tmp_path: Path) -> None:
     records = run_suite(more, setting, IN_PROCESS, QUIET).records
     assert len(records) == 6
     assert path.stat().st_mtime_ns == before
+
+
+def test_a_setting_that_only_the_record_names_is_told() -> None:
+    wanted = {"steps": 6, "recipe": {"lr": 1.0}}
+    for more, told in (
+        ({"compile": True}, "compile: True, now None"),
+        ({"recipe": {"lr": 1.0, "old": 2}}, "recipe.old: 2, now None"),
+    ):
+        assert _difference(made_record(specification={**wanted, **more, "seed": 0}), {**wanted, "seed": 0}) == told
 
 
 def test_other_settings_are_refused_or_overwritten(tmp_path: Path) -> None:

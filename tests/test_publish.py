@@ -145,6 +145,18 @@ def test_a_site_beside_the_records_folder_is_no_trouble(tmp_path):
         assert run(tmp_path / "runs", "--out", tmp_path / "runs" / "site").exit_code == 0
 
 
+def test_many_seeds_do_not_fill_each_others_pages(tmp_path, monkeypatch):
+    monkeypatch.setattr(made, "BESIDE", 4)
+    done = publish([made_record("gan", seed) for seed in range(9)], Path("/nowhere"), tmp_path)
+    assert_links_resolve(tmp_path, pages(tmp_path))
+    for seed, shown in ((0, range(4)), (5, range(3, 7)), (8, range(5, 9))):
+        (name,) = [name for name in done.files if f"-seed-{seed}-" in name]
+        page = (tmp_path / name).read_text(encoding="utf-8")
+        others = {other for other in range(9) if f"-seed-{other}-" in page}
+        assert others == set(shown) - {seed}
+        assert "4 of 9 seeds" in page
+
+
 def test_text_that_no_file_can_hold_is_published(tmp_path):
     odd = made_record("gan", specification={"recipe": {"note \ud800": "\udfff"}})
     done = publish([odd], Path("/nowhere"), tmp_path)

@@ -195,10 +195,12 @@ def _check_overrides(suite: Suite, entries: list[Entry]) -> None:
 
 
 def _difference(record: Record, wanted: dict[str, Any]) -> str:
-    for key, value in wanted.items():
+    for key in {**wanted, **record.specification}:
+        value = wanted.get(key)
         old = record.specification.get(key)
         if old != value:
             if isinstance(value, dict) and isinstance(old, dict):
-                key, old, value = next((f"{key}.{k}", old.get(k), v) for k, v in value.items() if old.get(k) != v)
+                inner = next(k for k in {**value, **old} if old.get(k) != value.get(k))
+                key, old, value = f"{key}.{inner}", old.get(inner), value.get(inner)
             return f"{key}: {old}, now {value}"
     return "its specification has other keys"

@@ -31,6 +31,7 @@ from ganbench.record import Record
 
 PICTURES = 100  # of a data set's page; every row's samples are on its variant's
 CURVES = 12
+BESIDE = 100  # seeds that a run's page lists: all of them on each one's page would be the square of their number
 # In a page that is opened as a file, 'self' is every file: Chromium loads the style and the script beside it.
 POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
 
@@ -130,7 +131,7 @@ def record_text(record: Record) -> str:
 
 def run_page(page: DatasetPage, line: Line, run: Run) -> str:
     """One run: its scores and those of the seeds beside it, how it was made, and its record as a file."""
-    record = run.record
+    record, beside = run.record, _beside(line.runs, run)
     return _render(
         "run.html",
         "../",
@@ -140,7 +141,8 @@ def run_page(page: DatasetPage, line: Line, run: Run) -> str:
         run=run,
         record=record,
         keys={} if record.protocol is None else {label: record.protocol.key(label) for label in record.scores},
-        labels=score_order(each.record for each in line.runs),
+        beside=beside,
+        labels=score_order(each.record for each in beside),
         environment=describe(record.environment),
         looked=score_order_of(record),
     )
@@ -170,6 +172,13 @@ def across_page(board: Board, compared: Sequence[Comparison]) -> str:
         arrows=ARROWS,
         method=method_in_words(),
     )
+
+
+def _beside(runs: Sequence[Run], run: Run) -> Sequence[Run]:
+    """The runs of a row next to one of them, itself in their middle: all where they are few."""
+    place = next(number for number, each in enumerate(runs) if each.slug == run.slug)
+    first = max(0, min(place - BESIDE // 2, len(runs) - BESIDE))
+    return runs[first : first + BESIDE]
 
 
 def score_order_of(record: Record) -> list[str]:
