@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from importlib.metadata import version
@@ -17,7 +18,7 @@ def environment(device: str) -> dict[str, Plain]:
     facts: dict[str, Plain] = {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "numpy": version("numpy"),
+        "numpy": _numpy(),
         "system": platform.system(),
         "processor": _processor(),
         "cores": available_cores(),
@@ -35,6 +36,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@functools.cache
+def _numpy() -> str:
+    return version("numpy")
+
+
+@functools.cache
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -12,20 +12,21 @@ from typing import Any
 from ganbench.errors import UsageError
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | str, durable: bool = True) -> None:
     """Write `content` to `path` so that a reader, or a killed process, sees the old file or the new one, never a part.
 
-    Parent folders are made. Raises UsageError when the place cannot be written.
+    `durable` waits for the disk, so that this holds when the machine's power goes too. Parent folders are made. Raises UsageError
+    when the place cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, temporary = _beside(path)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
@@ -33,6 +34,15 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             raise
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); choose another output folder.") from None
+
+
+def _beside(path: Path) -> tuple[int, str]:
+    """A new file in the folder of `path`, open; the folder is made only where it is missing, as it seldom is."""
+    try:
+        return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
 
 
 def expanded(path: str | Path) -> Path:

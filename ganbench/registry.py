@@ -107,7 +107,7 @@ def find(kind: str, reference: str) -> Entry:
     """
     if reference.endswith(".py"):
         path = expanded(reference).resolve()
-        found = scan_file(kind, path)
+        found = _scanned(kind, path, _version(path))
         if len(found) != 1:
             raise UsageError(
                 f"{path} defines {len(found)} {kind} where one is wanted; end the file with one constant such as "
@@ -120,6 +120,20 @@ def find(kind: str, reference: str) -> Entry:
     if reference not in known:
         raise unknown_name(kind[:-1], reference, list(known))
     return known[reference]
+
+
+@functools.lru_cache(maxsize=1000)
+def _scanned(kind: str, path: Path, version: tuple[int, int] | None) -> list[Entry]:
+    """`scan_file` of a file in this version: a plan of thousands of jobs asks for the same few files again and again."""
+    return scan_file(kind, path)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None  # scan_file says what is wrong
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _add(found: dict[str, Entry], entry: Entry) -> None:

@@ -13,7 +13,8 @@ from made_records import made_record
 from rich.console import Console
 
 from ganbench.errors import InvalidInputError, UsageError
-from ganbench.harness.harness import estimate_seconds, locked, prepare, run_suite
+from ganbench.harness.claim import claim
+from ganbench.harness.harness import estimate_seconds, prepare, run_suite
 from ganbench.harness.plan import Setting, _difference, folder_name
 from ganbench.harness.suite import Override, Suite, load_suite, parse_suite, suites
 from ganbench.harness.workers import Crew, choose_crew
@@ -208,16 +209,16 @@ def test_a_killed_run_goes_on_to_the_same_records(tmp_path: Path) -> None:
 
 
 def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(UsageError, match="Another run is writing to"), locked(tmp_path):
+    with claim(tmp_path), pytest.raises(UsageError, match="Another run is writing to"), claim(tmp_path):
         pass
-    with locked(tmp_path):  # free again
+    with claim(tmp_path):  # free again
         pass
 
 
 def test_an_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
-    with pytest.raises(UsageError, match=r"cannot be written .*; choose another --out"), locked(blocker / "out"):
+    with pytest.raises(UsageError, match=r"cannot be written .*; choose another --out"), claim(blocker / "out"):
         pass
 
 

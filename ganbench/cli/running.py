@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganbench.cli import executors
 from ganbench.cli.console import command_line, counted, err, names, print_json, show_tables
 from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from ganbench.harness.executor import Executor
     from ganbench.harness.harness import Finished, Prepared
     from ganbench.harness.plan import Setting
     from ganbench.harness.suite import Suite
-    from ganbench.harness.workers import Crew
 
 Out = Annotated[Path | None, typer.Option(help="Output folder. Default: runs/SUITE.", show_default=False)]
 Workers = Annotated[
-    int | None, typer.Option(help="Jobs at once; 0 runs in this process. Default: one a core, one on a GPU.", show_default=False)
+    int | None,
+    typer.Option(
+        help="Jobs at once; 0 runs in this process. Default: one a core, one on a GPU; a cluster's choice.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -56,6 +60,14 @@ def run(
     tf32: Annotated[bool, typer.Option("--tf32", help="On a GPU: train in tf32, faster and rounded to 10 bits.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Run again what was made with other settings.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate, and stop.")] = False,
+    executor: executors.NameOption = "local",
+    address: executors.Address = None,
+    partition: executors.Partition = None,
+    minutes: executors.Minutes = None,
+    cluster: executors.ClusterOption = None,
+    cpus: executors.Cpus = None,
+    gpus: executors.Gpus = None,
+    retries: executors.Retries = None,
     as_json: Json = False,
 ) -> None:
     """Run a suite: train what is not done yet, score it, print the table, write the report."""
@@ -64,7 +76,6 @@ def run(
     from ganbench.harness.harness import prepare, run_suite
     from ganbench.harness.plan import Setting
     from ganbench.harness.suite import load_suite
-    from ganbench.harness.workers import choose_crew
 
     changes: dict[str, Any] = {
         "variants": names(variants),
@@ -76,12 +87,13 @@ def run(
         "eval_every": eval_every,
         "eval_samples": eval_samples,
     }
+    asked = executors.Asked(executor, workers, address, partition, minutes, cluster, cpus, gpus, retries)
     wanted = _changed(load_suite(suite), {key: value for key, value in changes.items() if value is not None}, names(datasets))
     setting = Setting(
         out=(out or Path("runs") / wanted.name).resolve(),
         location=Location(root=data_root.resolve() if data_root else None, download=download),
         weights=weights.resolve() if weights else None,
-        device=device_name(device),
+        device=_device_for(asked, device),
         command=command_line(),
         checkpoint_seconds=checkpoint_seconds,
         execution=Execution(compile=compile_steps, tf32=tf32),
@@ -90,11 +102,11 @@ def run(
         raise UsageError(f"--tf32 is of CUDA devices, and this run is on the {setting.device}; leave it out.")
     with err.status("loading data and weights"):
         prepared = prepare(wanted, setting, overwrite)
-    crew = choose_crew(len(prepared.left), setting.device, workers)
+    chosen = executors.choose_executor(asked, len(prepared.left), setting.device)
     if dry_run:
-        _show_plan(prepared, setting, crew, as_json)
+        _show_plan(prepared, setting, chosen, as_json)
         return
-    finished = run_suite(prepared, setting, crew, err)
+    finished = run_suite(prepared, setting, chosen, err)
     _show_results(finished, setting, as_json)
     if finished.failures:
         raise typer.Exit(1)
@@ -146,12 +158,28 @@ def device_name(name: str) -> str:
     return name
 
 
-def _show_plan(prepared: Prepared, setting: Setting, crew: Crew, as_json: bool) -> None:
+def _device_for(asked: executors.Asked, name: str) -> str:
+    """The device that jobs run on. A cluster's may have a GPU where this machine has none; auto is then what `--gpus-per-job` says.
+
+    Raises UsageError for a device that is not known, that is not there, or that does not go with `--gpus-per-job`.
+    """
+    if asked.executor == "local" or (name == "auto" and asked.gpus is None):
+        return device_name(name)
+    if name == "auto":
+        return "cuda" if asked.gpus else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name} is not for a cluster, which chooses the GPU; give cpu, cuda or auto.")
+    if asked.gpus is not None and (asked.gpus > 0) != (name == "cuda"):
+        raise UsageError(f"--device {name} does not go with --gpus-per-job {asked.gpus:g}; leave one of them out.")
+    return name
+
+
+def _show_plan(prepared: Prepared, setting: Setting, executor: Executor, as_json: bool) -> None:
     import torch
 
     from ganbench.harness.harness import estimate_seconds
 
-    torch.set_num_threads(crew.threads)
+    torch.set_num_threads(executor.threads)
     left = {job.label: job for job in prepared.left}
     rows: list[dict[str, Any]] = []
     with err.status("timing a few steps of each job"):
@@ -168,19 +196,25 @@ def _show_plan(prepared: Prepared, setting: Setting, crew: Crew, as_json: bool) 
                     "train_seconds_estimate": seconds,
                 }
             )
-    total = sum(row["train_seconds_estimate"] or 0.0 for row in rows) / max(1, crew.workers)
+    total = sum(row["train_seconds_estimate"] or 0.0 for row in rows) / (executor.at_once or 1)
     if as_json:
         print_json(
-            {"out": str(setting.out), "workers": crew.workers, "threads": crew.threads, "seconds_estimate": total, "jobs": rows}
+            {
+                "out": str(setting.out),
+                "workers": executor.at_once,
+                "threads": executor.threads,
+                "seconds_estimate": total,
+                "jobs": rows,
+            }
         )
         return
     for row in rows:
         seconds = row["train_seconds_estimate"]
-        estimate = "done" if not row["to_run"] else "a control" if seconds is None else f"about {seconds:.0f} s of training"
+        estimate = "done" if not row["to_run"] else "not timed" if seconds is None else f"about {seconds:.0f} s of training"
         seeds = f"{len(row['to_run'])} of {len(row['seeds'])} seeds"
         typer.echo(f"{row['dataset']}/{row['variant']}: {seeds}, {row['steps']} steps, {estimate}")
-    where = "in this process, with" if crew.workers == 0 else f"on {counted(crew.workers, 'worker')} of"
-    typer.echo(f"About {total:.0f} s of training {where} {counted(crew.threads, 'thread')}, into {setting.out}")
+    threads = counted(executor.threads, "thread")
+    typer.echo(f"About {total:.0f} s of training {executor.place}, with {threads} a job, into {setting.out}")
 
 
 def _show_results(finished: Finished, setting: Setting, as_json: bool) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO
 
+import torch
 from rich.console import Console
 
 from ganbench.clock import utc_now
 from ganbench.dataset import LoadedDataset
-from ganbench.errors import UsageError
+from ganbench.harness.claim import claim
+from ganbench.harness.executor import Executor, Failure
 from ganbench.harness.job import status_path
 from ganbench.harness.plan import Job, Setting, pending, plan
 from ganbench.harness.progress import Display, Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor
 from ganbench.harness.run import Outcome, make_record
 from ganbench.harness.suite import Suite
-from ganbench.harness.workers import Crew, Failure, run_jobs
 from ganbench.record import Record, Timing, load_record
 from ganbench.registry import find
 from ganbench.train import Training
@@ -50,15 +48,17 @@ def prepare(suite: Suite, setting: Setting, overwrite: bool = False) -> Prepared
     datasets = {name: cached_dataset(name, setting.location) for name in suite.datasets}
     jobs = plan(suite, datasets)
     for extractor in {job.extractor for job in jobs}:
-        cached_extractor(extractor, setting.weights, setting.device)
+        cached_extractor(extractor, setting.weights, setting.device if is_here(setting.device) else "cpu")
     left = [job for job in (pending(each, setting, overwrite) for each in jobs) if job is not None]
     return Prepared(jobs, left, datasets)
 
 
-def run_suite(prepared: Prepared, setting: Setting, crew: Crew, console: Console) -> Finished:
+def run_suite(prepared: Prepared, setting: Setting, executor: Executor, console: Console) -> Finished:
     """Run the jobs that are left and read all records. A job that fails leaves `failed` records with the reason."""
+    failures: list[Failure] = []
 
     def on_failure(failure: Failure) -> None:
+        failures.append(failure)
         console.print(f"{failure.job.label} failed: {failure.message}", style="red", highlight=False, soft_wrap=True, markup=False)
         Reporter(status_path(failure.job, setting)).say("failed")
         for seed in failure.job.seeds:
@@ -69,42 +69,26 @@ def run_suite(prepared: Prepared, setting: Setting, crew: Crew, console: Console
             dataset = prepared.datasets[failure.job.dataset]
             make_record(failure.job, setting, dataset, seed, "failed", outcome, failure.message).save(path)
 
-    with locked(setting.out):
+    with claim(setting.out) as token:
         paths = {job.label: status_path(job, setting) for job in prepared.left}
         for path in paths.values():
             path.unlink(missing_ok=True)
-        with Display(console, paths) as display:
-            failures = run_jobs(prepared.left, setting, crew, display.refresh, on_failure) if prepared.left else []
+        # What a variant or a cluster prints must not mix with results.
+        with Display(console, paths) as display, contextlib.redirect_stdout(sys.stderr):
+            if prepared.left:
+                executor.run(prepared.left, replace(setting, token=token), display.refresh, on_failure)
     records = [load_record(job.record_path(setting.out, seed)) for job in prepared.jobs for seed in job.seeds]
     return Finished(records, failures)
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[IO[str]]:
-    """Hold the output folder for this process; the lock goes with the process, however it ends.
-
-    Raises UsageError when the folder cannot be written or another run holds it.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        file = (out / ".lock").open("w")
-    except OSError as error:
-        raise UsageError(f"The output folder {out} cannot be written ({error.strerror}); choose another --out.") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"Another run is writing to {out}; wait for it, or choose another --out.") from None
-        yield file
-
-
 def estimate_seconds(job: Job, setting: Setting, dataset: LoadedDataset, probe_seconds: float = 1.5) -> float | None:
-    """Training seconds of a job on one worker, from a few steps taken now and thrown away; None for a control.
+    """Training seconds of a job on one worker, from a few steps taken now and thrown away.
 
-    The steps are not compiled: that takes longer than this look, and is done once, whatever the number of steps.
+    None for a control, and where this machine has not the device that a cluster's workers have. The steps are not compiled: that
+    takes longer than this look, and is done once, whatever the number of steps.
     """
     variant = find("variants", job.variant).load()
-    if job.recipe is None or not isinstance(variant, Variant):
+    if job.recipe is None or not isinstance(variant, Variant) or not is_here(setting.device):
         return None
     how = replace(setting.execution, compile=False)
     training = Training(variant, replace(job.recipe), dataset, list(job.seeds), job.steps, device=setting.device, execution=how)
@@ -113,3 +97,8 @@ def estimate_seconds(job: Job, setting: Setting, dataset: LoadedDataset, probe_s
     while not training.finished and time.perf_counter() - started < probe_seconds:
         training.advance(training.step + 1)
     return (time.perf_counter() - started) / max(1, training.step - 1) * job.steps
+
+
+def is_here(device: str) -> bool:
+    """Whether this machine has the device; a cluster's workers may have one that the machine before them has not."""
+    return not device.startswith("cuda") or torch.cuda.is_available()

@@ -19,6 +19,7 @@ from ganbench.clock import Stopwatch, utc_now
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
 from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_labels, draw_samples, save_generator
+from ganbench.harness.claim import holds
 from ganbench.harness.cost import PeakMemory, sampling_cost
 from ganbench.harness.plan import Job, Setting, job_metrics
 from ganbench.harness.progress import Reporter
@@ -36,11 +37,15 @@ PICTURED = 64  # samples of a grid
 
 
 def run_job(job: Job, setting: Setting, threads: int, parent: int | None = None) -> None:
-    """Run a job and write its records. `parent` is the process that wants it: when that is gone, the job stops where it is."""
+    """Run a job and write its records.
+
+    `parent` is the process that wants it: when that is gone, the job stops where it is. So it does, on whatever machine, when the
+    output folder is held by another run than the setting's.
+    """
     torch.set_num_threads(threads)
 
     def still_wanted() -> None:
-        if parent is not None and os.getppid() != parent:
+        if (parent is not None and os.getppid() != parent) or not holds(setting.out, setting.token):
             os._exit(1)  # an orphan must not write into a folder where the next run may be at work
 
     with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results

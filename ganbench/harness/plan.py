@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ class Setting:
     command: str = ""
     checkpoint_seconds: float = 30.0  # between two states saved while training
     execution: Execution = field(default_factory=Execution)
+    token: str = ""  # of the run that holds `out`: see `claim`
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ def plan(suite: Suite, loaded: Mapping[str, LoadedDataset]) -> list[Job]:
             job = _job(suite, loaded[dataset_name], dataset, of_dataset, entry)
             _check(job, loaded[dataset_name], entry.load())
             jobs.append(job)
-    if twice := {entry.name for entry in entries if sum(other.name == entry.name for other in entries) > 1}:
-        raise UsageError(f"The variants {', '.join(suite.variants)} name one of them twice, {twice.pop()}; remove or rename one.")
+    name, times = Counter(entry.name for entry in entries).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"The variants {', '.join(suite.variants)} name one of them twice, {name}; remove or rename one.")
     return jobs
 
 

@@ -5,8 +5,11 @@ Files, not a queue, so that any kind of worker can report, and a dead one leaves
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from rich.live import Live
 from rich.table import Table
 
 from ganbench.files import write_atomically
+
+ENDED = ("done", "failed")
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Reporter:
         for name, value in changes.items():
             setattr(self.status, name, value)
         if fresh or time.monotonic() - self._written > 0.5:
-            write_atomically(self.path, json.dumps(asdict(self.status)))
+            write_atomically(self.path, json.dumps(asdict(self.status)), durable=False)
             self._written = time.monotonic()
 
 
@@ -62,12 +67,18 @@ def read_status(path: Path) -> Status:
 
 
 class Display:
-    """The front's side, on stderr: a live table on a terminal, elsewhere a plain line when a job changes and every 20 seconds."""
+    """The front's side, on stderr: a live table on a terminal, elsewhere a plain line when a job changes and every 20 seconds.
+
+    Only files that changed are read, and none of a job that has ended: with thousands of jobs, reading them all would be the work.
+    """
 
     def __init__(self, console: Console, jobs: dict[str, Path]) -> None:
         self.console = console
-        self.jobs = jobs
-        self._stages: dict[str, str] = {}
+        self.statuses = {label: Status() for label in jobs}
+        self._labels = {str(path): label for label, path in jobs.items()}
+        self._folders = sorted({path.parent for path in jobs.values()})
+        self._versions: dict[str, tuple[int, int]] = {}
+        self._due = 0.0
         self._last_line = time.monotonic()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
@@ -77,22 +88,49 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._due = 0.0
+        self.refresh()
         if self._live:
             self._live.stop()
 
     def refresh(self) -> None:
-        """Read every job's status and show what is new."""
-        statuses = {label: read_status(path) for label, path in self.jobs.items()}
-        if self._live:
-            self._live.update(_table(statuses))
+        """Read what jobs said since the last time and show it; at most four times a second, and in a tenth of the time."""
+        begun = time.monotonic()
+        if begun < self._due:
             return
-        late = time.monotonic() - self._last_line > 20
-        for label, status in statuses.items():
-            changed = status.stage != self._stages.get(label, "waiting")
-            if changed or (late and status.stage in ("training", "scoring")):
-                self._stages[label] = status.stage
-                self._last_line = time.monotonic()
-                self.console.print(_line(label, status), highlight=False, soft_wrap=True, markup=False)
+        changed = self._read()
+        if self._live:
+            self._live.update(status_table(self.statuses, self.console.height - 4))
+        else:
+            self._print(changed)
+        self._due = time.monotonic() + max(0.25, 10 * (time.monotonic() - begun))
+
+    def _read(self) -> list[str]:
+        """The jobs whose stage is another than before."""
+        changed = []
+        for folder in self._folders:
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
+                for file in files:
+                    label = self._labels.get(file.path)
+                    if label is None or self.statuses[label].stage in ENDED:
+                        continue
+                    found = file.stat()
+                    if (version := (found.st_mtime_ns, found.st_ino)) == self._versions.get(label):
+                        continue
+                    self._versions[label] = version
+                    before, self.statuses[label] = self.statuses[label], read_status(folder / file.name)
+                    # A job that is tried again says that it waits, as before it began, and why.
+                    if (before.stage, before.message) != (self.statuses[label].stage, self.statuses[label].message):
+                        changed.append(label)
+        return changed
+
+    def _print(self, changed: list[str]) -> None:
+        if time.monotonic() - self._last_line > 20:
+            active = [label for label, status in self.statuses.items() if status.stage in ("training", "scoring")]
+            changed = [*changed, *(label for label in active if label not in changed)]
+        for label in changed:
+            self._last_line = time.monotonic()
+            self.console.print(_line(label, self.statuses[label]), highlight=False, soft_wrap=True, markup=False)
 
 
 def _line(label: str, status: Status) -> str:
@@ -104,20 +142,27 @@ def _line(label: str, status: Status) -> str:
     return ", ".join(parts + ([status.message] if status.message else []))
 
 
-def _table(statuses: dict[str, Status]) -> Table:
+def status_table(statuses: Mapping[str, Status], height: int) -> Table:
+    """The jobs in their order, or where they are more than the height, those of most interest: at work, failed, waiting, done."""
     table = Table(box=None, pad_edge=False)
     for title, justify in (("job", "left"), ("stage", "left"), ("step", "right"), ("steps/s", "right"), ("left", "right")):
         table.add_column(title, justify="right" if justify == "right" else "left", no_wrap=True)
     table.add_column("scores, mean over seeds")
-    done = sum(status.stage in ("done", "failed") for status in statuses.values())
-    for label, status in statuses.items():
+    done = sum(status.stage in ENDED for status in statuses.values())
+    shown = list(statuses)
+    if len(shown) > height:
+        interest = {"failed": 1, "waiting": 2, "done": 3}
+        shown = sorted(shown, key=lambda label: interest.get(statuses[label].stage, 0))[: max(1, height)]
+    for label in shown:
+        status = statuses[label]
         rate = f"{status.steps_per_second:.0f}" if status.steps_per_second else ""
         left = _clock(status.seconds_left) if status.stage == "training" else ""
         step = f"{status.step}/{status.steps}" if status.steps else ""
         scores = "  ".join(f"{name} {value:.4g}" for name, value in status.scores.items())
         style = {"failed": "red", "done": "dim", "waiting": "dim"}.get(status.stage)
         table.add_row(label, status.stage, step, rate, left, status.message or scores, style=style)
-    table.caption = f"{done} of {len(statuses)} jobs done"
+    hidden = len(statuses) - len(shown)
+    table.caption = f"{done} of {len(statuses)} jobs done" + (f", {hidden} not shown" if hidden else "")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Jobs in parallel on this machine.
+"""The local executor: jobs in parallel on this machine.
 
 On a CPU every slot has a worker process of its own on its share of the cores, so that a worker that dies takes down its own job
 alone and is replaced for the next. On a GPU several slots are threads of this process, each with a stream of its own: kernels of
@@ -7,33 +7,24 @@ several processes would take turns there.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import dataclass
-from pathlib import Path
 
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from ganbench.environment import available_cores
-from ganbench.errors import GanbenchError, UsageError
-from ganbench.files import write_atomically
-from ganbench.harness.job import run_job, run_lane
+from ganbench.errors import UsageError
+from ganbench.harness.executor import Failure, attempt, caught, described
+from ganbench.harness.job import run_lane
 from ganbench.harness.plan import Job, Setting
 
-
-@dataclass(frozen=True)
-class Failure:
-    """A job that did not end well, in one sentence."""
-
-    job: Job
-    message: str
+DIED = "its worker process died (killed, or out of memory); run the same command again to go on from its last state."
 
 
 @dataclass(frozen=True)
@@ -42,6 +33,44 @@ class Crew:
 
     workers: int
     threads: int
+
+    @property
+    def place(self) -> str:
+        """Where jobs run, for people."""
+        return f"on {self.workers} worker{'' if self.workers == 1 else 's'}" if self.workers else "in this process"
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs run at once."""
+        return max(1, self.workers)
+
+    def run(self, jobs: list[Job], setting: Setting, tick: Callable[[], None], on_failure: Callable[[Failure], None]) -> None:
+        """See `Executor.run`."""
+        if self.workers == 0:
+            for job in jobs:
+                if failure := attempt(job, setting, self.threads):
+                    on_failure(failure)
+                tick()
+            return
+        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in jobs:
+            waiting.put(job)
+        stop = threading.Event()
+        work = _work_on_stream if self.workers > 1 and setting.device.startswith("cuda") else _work
+        slots = [
+            threading.Thread(target=work, args=(waiting, setting, self.threads, stop, on_failure), daemon=True)
+            for _ in range(self.workers)
+        ]
+        for slot in slots:
+            slot.start()
+        try:
+            while any(slot.is_alive() for slot in slots):
+                tick()
+                time.sleep(0.25)
+        finally:
+            stop.set()
+            for slot in slots:
+                slot.join()
 
 
 def choose_crew(jobs: int, device: str, workers: int | None = None) -> Crew:
@@ -54,49 +83,8 @@ def choose_crew(jobs: int, device: str, workers: int | None = None) -> Crew:
     return Crew(workers, max(1, cores // max(1, workers)))
 
 
-def run_jobs(
-    jobs: list[Job], setting: Setting, crew: Crew, tick: Callable[[], None], on_failure: Callable[[Failure], None]
-) -> list[Failure]:
-    """Run every job, calling `tick` a few times a second and `on_failure` for each job that failed. Returns the failures."""
-    failures: list[Failure] = []
-
-    def note(failure: Failure) -> None:
-        failures.append(failure)
-        on_failure(failure)
-
-    if crew.workers == 0:
-        for job in jobs:
-            try:
-                run_job(job, setting, crew.threads)
-            except (Exception, SystemExit) as error:  # one job's failure, even a call of exit, must not end the others
-                note(_explain(job, setting, error))
-            tick()
-        return failures
-    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    for job in jobs:
-        waiting.put(job)
-    stop = threading.Event()
-    work = _work_on_stream if crew.workers > 1 and setting.device.startswith("cuda") else _work
-    slots = [
-        threading.Thread(target=work, args=(waiting, setting, crew.threads, stop, note), daemon=True) for _ in range(crew.workers)
-    ]
-    for slot in slots:
-        slot.start()
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results
-            while any(slot.is_alive() for slot in slots):
-                tick()
-                time.sleep(0.25)
-    finally:
-        stop.set()
-        for slot in slots:
-            slot.join()
-    tick()
-    return failures
-
-
 def _work(
-    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, note: Callable[[Failure], None]
+    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, on_failure: Callable[[Failure], None]
 ) -> None:
     executor = None
     try:
@@ -106,14 +94,15 @@ def _work(
             except queue.Empty:
                 return
             executor = executor or _start(threads)
-            future = executor.submit(run_job, job, setting, threads, os.getpid())
-            while not future.done() and not stop.is_set():
-                time.sleep(0.05)
+            future = executor.submit(attempt, job, setting, threads, os.getpid())
+            while not wait([future], timeout=0.25).done and not stop.is_set():
+                pass
             if stop.is_set():
                 return
             error = future.exception()
-            if error is not None:
-                note(_explain(job, setting, error))
+            failure = future.result() if error is None else Failure(job, _lost(error))
+            if failure is not None:
+                on_failure(failure)
             if isinstance(error, BrokenProcessPool):
                 executor.shutdown(wait=False, kill_workers=True)
                 executor = None
@@ -122,12 +111,16 @@ def _work(
             executor.shutdown(wait=True, kill_workers=True)
 
 
-class _StoppedError(Exception):
-    """The run is over before the job is."""
+def _lost(error: BaseException) -> str:
+    return DIED if isinstance(error, BrokenProcessPool) else f"{described(error)}; run the same command again."
+
+
+class _StoppedError(BaseException):
+    """The run is over before the job is: no Exception, since that would count as the job's failure."""
 
 
 def _work_on_stream(
-    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, note: Callable[[Failure], None]
+    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, on_failure: Callable[[Failure], None]
 ) -> None:
     import torch
 
@@ -142,33 +135,14 @@ def _work_on_stream(
             except queue.Empty:
                 return
             try:
-                run_lane(job, setting, still_wanted)
+                failure = caught(job, setting, lambda job=job: run_lane(job, setting, still_wanted))  # type: ignore[misc]
             except _StoppedError:
                 return
-            except (Exception, SystemExit) as error:
-                note(_explain(job, setting, error))
+            if failure is not None:
+                on_failure(failure)
 
 
 def _start(threads: int) -> ProcessPoolExecutor:
     # The numerical libraries read these when they are first imported.
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return ProcessPoolExecutor(max_workers=1, timeout=None, env=dict.fromkeys(names, str(threads)))
-
-
-def _explain(job: Job, setting: Setting, error: BaseException) -> Failure:
-    """One sentence for people; the whole story goes to the job's log."""
-    log = log_path(job, setting.out)
-    write_atomically(log, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
-    if isinstance(error, BrokenProcessPool):
-        return Failure(
-            job, "its worker process died (killed, or out of memory); run the same command again to go on from its last state."
-        )
-    if isinstance(error, GanbenchError):
-        return Failure(job, str(error))
-    first = str(error).strip().splitlines()[:1]
-    return Failure(job, f"{type(error).__name__}: {first[0] if first else 'no message'}; the whole story is in {log}.")
-
-
-def log_path(job: Job, out: Path) -> Path:
-    """Where the story of a job's failure lies."""
-    return job.place(out, "logs").with_suffix(".log")
