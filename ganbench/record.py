@@ -114,7 +114,8 @@ class DatasetFacts(Model):
 
 class Timing(Model):
     """Wall seconds, and what else a run costs. Seeds that were trained stacked share one training: `train_seconds` is that of the
-    whole stack, and so is `peak_memory_bytes`, the most that torch held on a CUDA device while it trained (None on a CPU).
+    whole stack, and so are `compile_seconds`, the part of them in which gradients were compiled (`images_per_second` leaves it
+    out), and `peak_memory_bytes`, the most that torch held on a CUDA device while it trained (None on a CPU).
 
     Of the generator in evaluation mode: `sample_latency_seconds`, the median for one sample in a batch of one;
     `samples_per_second`, 256 over the median for a batch of so many; and `flops_per_sample`, as torch.utils.flop_counter counts
@@ -123,6 +124,7 @@ class Timing(Model):
 
     train_seconds: float
     stacked_seeds: int = Field(ge=1)
+    compile_seconds: float | None = None
     images_per_second: float | None = None
     sample_seconds: float | None = None
     score_seconds: float | None = None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.batches import RealBatches
+from ganbench.clock import Stopwatch
 from ganbench.compiled import Batched, CompilationError, compile_gradients
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
@@ -62,6 +63,7 @@ class Training:
         self.streams = {purpose: [stream(seed, purpose, device=device) for seed in seeds] for purpose in ("latent", "noise")}
         self.step = 0
         self.batches_drawn = 0
+        self.compile_seconds = 0.0
         # What differs between steps, in tensors that stay where they are: a recorded step reads them.
         self._chosen: list[Tensor] = []  # (S, B) each, of the step's draws in turn
         self._progress = torch.zeros(len(seeds), dtype=dtype, device=device)
@@ -145,6 +147,7 @@ class Training:
             "seeds": self.seeds,
             "step": self.step,
             "batches_drawn": self.batches_drawn,
+            "compile_seconds": self.compile_seconds,
             "diverged_at": self.diverged_at,
             "curves": self.curves,
         }
@@ -167,7 +170,11 @@ class Training:
                     number, field = key.split("/")[2:]
                     whole["state"].setdefault(int(number), {})[field] = value
             optimizer.load_state_dict(whole)
-        self.step, self.batches_drawn = facts["step"], facts["batches_drawn"]
+        self.step, self.batches_drawn, self.compile_seconds = (
+            facts["step"],
+            facts["batches_drawn"],
+            facts.get("compile_seconds", 0.0),
+        )
         self.curves, self.diverged_at = facts["curves"], facts["diverged_at"]
 
     def _generator(self) -> StackedNetwork:
@@ -229,11 +236,14 @@ class Training:
         if not self.execution.compile:
             return None
         if phase.name not in self._compiled:
+            watch = Stopwatch(self.device)
             try:
-                self._compiled[phase.name] = compile_gradients(phase, self.networks, example)
+                with watch:
+                    self._compiled[phase.name] = compile_gradients(phase, self.networks, example)
             except CompilationError as error:
                 log.warning("%s: %s", self.variant.name, error)
                 self._compiled[phase.name] = None
+            self.compile_seconds += watch.seconds
         return self._compiled[phase.name]
 
     def _draw(self, phase: Phase, chosen: Tensor) -> Batched:

@@ -296,6 +296,8 @@ def test_what_cannot_be_compiled_is_trained_eagerly(monkeypatch: pytest.MonkeyPa
     plain.advance(5)
     state.advance(5)
     assert state.executed == "eager"
+    assert state.compile_seconds > 0
+    assert plain.compile_seconds == 0
     assert "nsgan: The phase d cannot be compiled" in caplog.text
     assert all(torch.equal(value, state.tensors()[key]) for key, value in plain.tensors().items())
 

@@ -118,10 +118,12 @@ def _run_training(run: Run, variant: Variant) -> None:
 def _conclude(run: Run, training: Training, index: int, train_seconds: float, peak_memory: int | None) -> None:
     """Curves, checkpoint, samples, scores and record of one seed whose training is over."""
     job, setting, seed = run.job, run.setting, training.seeds[index]
-    per_second = training.images_per_step * training.step * len(training.seeds) / train_seconds
+    running = max(train_seconds - training.compile_seconds, 1e-9)
+    per_second = training.images_per_step * training.step * len(training.seeds) / running
     timing = Timing(
         train_seconds=train_seconds,
         stacked_seeds=len(training.seeds),
+        compile_seconds=training.compile_seconds or None,
         images_per_second=per_second,
         peak_memory_bytes=peak_memory,
         finished_at=utc_now(),

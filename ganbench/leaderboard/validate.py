@@ -126,7 +126,14 @@ def _of_timing(record: Record) -> Iterator[str]:
             yield f"Its {name} is {seconds:g}, below 0; run its job again."
     if not _is_time(timing.finished_at):
         yield f"It finished at {timing.finished_at[:40]!r}, no time in UTC such as 2026-01-31T12:00:00Z; run its job again."
-    for name in ("images_per_second", "sample_latency_seconds", "samples_per_second", "flops_per_sample", "peak_memory_bytes"):
+    for name in (
+        "compile_seconds",
+        "images_per_second",
+        "sample_latency_seconds",
+        "samples_per_second",
+        "flops_per_sample",
+        "peak_memory_bytes",
+    ):
         value = getattr(timing, name)
         if value is not None and value <= 0:
             yield f"Its {name} is {value:g}, and no run costs that; run its job again."
