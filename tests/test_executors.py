@@ -115,7 +115,7 @@ def test_submitit_makes_the_same_records_though_a_worker_is_killed(
 ) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'ganbench[slurm]'")
     (folder / "kill").touch()
-    found = run(SlurmJobs(threads=1, cluster="local", at_once=2), folder, "slurm", controls=("real",))
+    found = run(SlurmJobs(threads=1, cluster="local", at_once=2), folder, "slurm", controls=())
     assert not (folder / "kill").exists(), "no worker was killed"
     assert len((folder / "steps").read_text().split()) <= STEPS + 2, "the job began again, not from its state"
     same_records(folder, "slurm", found, local)
@@ -345,3 +345,12 @@ def test_slurm_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     some, setting = jobs(tmp_path, 1)
     with pytest.raises(UsageError, match="no sbatch here"):
         SlurmJobs(1).run(some, setting, ignore, ignore)
+
+
+def test_an_address_where_no_ray_answers_is_told_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'ganbench[ray]'")
+    some, setting = jobs(tmp_path, 1)
+    with pytest.raises(
+        UsageError, match=r"Ray cannot be reached at 127.0.0.1:9 \(ConnectionRefusedError: .*give another --address"
+    ):
+        RayJobs(1, address="127.0.0.1:9").run(some, setting, ignore, ignore)
