@@ -1,14 +1,11 @@
 """Executors: the same jobs give the same records wherever they run, and a worker that dies costs a try."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from ganbench.cli import main
-from ganbench.cli.executors import Asked, choose_executor
 from ganbench.errors import UsageError
 from ganbench.harness import cluster
 from ganbench.harness.claim import claim, holds
@@ -17,7 +14,7 @@ from ganbench.harness.executor import Executor, Failure, attempt
 from ganbench.harness.harness import Finished, prepare, run_suite
 from ganbench.harness.job import status_path
 from ganbench.harness.plan import Job, Setting
-from ganbench.harness.progress import Display, Reporter, Status, read_status, status_table
+from ganbench.harness.progress import read_status
 from ganbench.harness.ray_jobs import RayJobs
 from ganbench.harness.slurm_jobs import SlurmJobs
 from ganbench.harness.suite import Suite, parse_suite
@@ -115,7 +112,7 @@ def test_submitit_makes_the_same_records_though_a_worker_is_killed(
 ) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'ganbench[slurm]'")
     (folder / "kill").touch()
-    found = run(SlurmJobs(threads=1, cluster="local", at_once=2), folder, "slurm", controls=("real",))
+    found = run(SlurmJobs(threads=1, cluster="local", at_once=2), folder, "slurm", controls=())
     assert not (folder / "kill").exists(), "no worker was killed"
     assert len((folder / "steps").read_text().split()) <= STEPS + 2, "the job began again, not from its state"
     same_records(folder, "slurm", found, local)
@@ -244,104 +241,18 @@ def test_a_worker_that_outlived_its_run_writes_no_record(tmp_path: Path, monkeyp
     assert some[0].record_path(tmp_path, 0).exists()
 
 
-def test_only_changed_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With thousands of jobs, reading every job's file each time would take longer than the jobs."""
-    read: list[Path] = []
-    monkeypatch.setattr("ganbench.harness.progress.read_status", lambda path: (read.append(path), read_status(path))[1])
-    paths = {str(number): tmp_path / f"{number}.json" for number in range(50)}
-    reporters = [Reporter(path) for path in paths.values()]
-    with Display(QUIET, paths) as display:
-        for reporter in reporters:
-            reporter.say("training")
-        for count, change in ((50, None), (50, None), (51, "scoring"), (52, "done"), (52, "failed")):
-            if change:
-                reporters[7].say(change)
-            display._due = 0.0
-            display.refresh()
-            assert len(read) == count, change
-    assert display.statuses["7"].stage == "done"
-
-
-def test_a_refresh_takes_a_tenth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scans: list[float] = []
-    now = 100.0
-
-    def slow_scan(self: Display) -> list[str]:
-        nonlocal now
-        now += 3.0
-        scans.append(now)
-        return []
-
-    monkeypatch.setattr("ganbench.harness.progress.time.monotonic", lambda: now)
-    monkeypatch.setattr(Display, "_read", slow_scan)
-    display = Display(QUIET, {})
-    for _ in range(200):
-        display.refresh()
-        now += 0.25
-    assert len(scans) == 2
-
-
-def test_the_table_of_many_jobs_shows_those_at_work() -> None:
-    statuses = {f"job-{number}": Status(stage="done") for number in range(100)}
-    statuses |= {"last": Status(stage="training"), "bad": Status(stage="failed")}
-    table = status_table(statuses, height=4)
-    assert list(table.columns[0].cells) == ["last", "bad", "job-0", "job-1"]
-    assert table.caption == "101 of 102 jobs done, 98 not shown"
-
-
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        ({"partition": "gpu"}, "--partition gpu is of --executor slurm, not local"),
-        ({"executor": "ray", "minutes": 5}, "--minutes 5 is of --executor slurm, not ray"),
-        ({"executor": "slurm", "address": "auto"}, "--address auto is of --executor ray, not slurm"),
-        ({"cpus": 2}, "--cpus-per-job 2 is of --executor ray or slurm, not local"),
-        ({"executor": "slurm", "gpus": 0.5}, "--gpus-per-job 0.5: Slurm gives whole GPUs"),
-    ],
-)
-def test_options_of_another_executor(asked: dict, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        Asked(**asked)
-
-
-def test_what_the_options_come_to() -> None:
-    assert isinstance(choose_executor(Asked(), 3, "cpu"), Crew)
-    assert choose_executor(Asked("ray", gpus=0.25, cpus=2), 3, "cuda") == RayJobs(2, 0.25)
-    assert choose_executor(Asked("ray"), 3, "cuda") == RayJobs(1, 1.0)
-    assert choose_executor(Asked("slurm", retries=0, partition="short"), 3, "cpu") == SlurmJobs(1, 0, partition="short", retries=0)
-    assert choose_executor(Asked("slurm", cluster="local", workers=3), 9, "cpu").at_once == 3
-    with pytest.raises(UsageError, match="--workers 0 leaves no job to a cluster"):
-        choose_executor(Asked("ray", workers=0), 3, "cpu")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--executor", "ray"], "pip install 'ganbench[ray]'"),
-        (["--executor", "slurm", "--cluster", "local"], "pip install 'ganbench[slurm]'"),
-        (["--executor", "ray", "--device", "cuda:1"], "--device cuda:1 is not for a cluster"),
-        (["--executor", "ray", "--device", "cpu", "--gpus-per-job", "1"], "--device cpu does not go with --gpus-per-job 1"),
-    ],
-)
-def test_what_cannot_run_is_one_sentence(
-    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    """An extra that is not installed, a device that a cluster does not take: exit code 2, nothing on stdout."""
-    monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    given = ["run", "ring-8", "--variants", "noise", "--seeds", "1", "--samples", "64", "--out", str(tmp_path), *arguments]
-    monkeypatch.setattr(sys, "argv", ["ganbench", *given])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    told = capsys.readouterr()
-    assert ended.value.code == 2
-    assert words in " ".join(told.err.split())
-    assert told.out == ""
-
-
 def test_slurm_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'ganbench[slurm]'")
     monkeypatch.setattr("ganbench.harness.slurm_jobs.shutil.which", lambda name: None)
     some, setting = jobs(tmp_path, 1)
     with pytest.raises(UsageError, match="no sbatch here"):
         SlurmJobs(1).run(some, setting, ignore, ignore)
+
+
+def test_an_address_where_no_ray_answers_is_told_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'ganbench[ray]'")
+    some, setting = jobs(tmp_path, 1)
+    with pytest.raises(
+        UsageError, match=r"Ray cannot be reached at 127.0.0.1:9 \(ConnectionRefusedError: .*give another --address"
+    ):
+        RayJobs(1, address="127.0.0.1:9").run(some, setting, ignore, ignore)

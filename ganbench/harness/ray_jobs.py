@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -81,11 +82,27 @@ def _connected(address: str) -> Any:
         import ray
     except ImportError:
         raise UsageError("--executor ray needs ray, which is not installed; pip install 'ganbench[ray]'.") from None
+    _probe(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here reports to nobody
     try:
         ray.init(address, include_dashboard=False if address == "local" else None, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"Ray cannot be reached at {address} ({described(error)}); start it with ray start, or give another --address."
-        ) from None
+        raise _unreached(address, error) from None
     return ray
+
+
+def _probe(address: str) -> None:
+    """Ray itself goes on trying an address where nothing answers, for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return  # local, auto, ray://...
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise _unreached(address, error) from None
+
+
+def _unreached(address: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"Ray cannot be reached at {address} ({described(error)}); start it with ray start, or give another --address."
+    )
