@@ -5,6 +5,7 @@ Seconds are wall seconds on the threads of this process, beside whatever else th
 
 from __future__ import annotations
 
+import logging
 import statistics
 import threading
 from types import TracebackType
@@ -17,6 +18,7 @@ from ganbench.generator import SAMPLING_BATCH, condition, draw_latents
 from ganbench.rng import seeded_globally, stream
 from ganbench.variant import Recipe
 
+log = logging.getLogger(__name__)
 SECONDS = 0.15  # spent on each of the two speeds, more only where fewer passes take longer
 MOST, FEWEST = 500, 3  # passes that are timed
 SLOW = 1.0  # seconds of a pass beside which what the first one pays once is nothing
@@ -62,7 +64,8 @@ def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
             latency = statistics.median(_seconds(network, one, device))
             batch = statistics.median(_seconds(network, many, device))
             flops = _flops(network, one)
-    except Exception:  # a generator of anybody's: what it costs is not worth a trained run
+    except Exception as error:  # a generator of anybody's: what it costs is not worth a trained run
+        log.warning("What sampling costs is not known: the generator cannot be run for it (%s: %s).", type(error).__name__, error)
         return {}
     return {
         "sample_latency_seconds": latency,
