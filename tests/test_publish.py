@@ -175,11 +175,13 @@ def test_publishing_needs_no_torch(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-SUITES = [path.parent for path in sorted((ROOT / "results").glob("*/records"))]
+# What `ganbench demo` leaves there is not committed.
+SUITES = [path.parent for path in sorted((ROOT / "results").glob("*/records")) if path.parent.name != "demo"]
 
 
 @pytest.mark.parametrize("folder", [ROOT / "results", *SUITES], ids=lambda folder: folder.name)
 def test_committed_tables_are_what_the_committed_records_render_to(folder):
     """`make board` makes them again."""
     page = folder / ("table.md" if folder in SUITES else "LEADERBOARD.md")
-    assert page.read_text(encoding="utf-8") == render(summarise(load_records([folder])), "md")
+    records = load_records([folder] if folder in SUITES else SUITES)
+    assert page.read_text(encoding="utf-8") == render(summarise(records), "md")

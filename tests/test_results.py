@@ -18,7 +18,9 @@ def kept(path: Path) -> bool:
 
 
 CHECKED = [
-    path for path in record_files([RESULTS]) if "checkpoints" in {each.name for each in path.parents[3].iterdir()} and kept(path)
+    path
+    for path in record_files(sorted(RESULTS.glob("board-*")))
+    if "checkpoints" in {each.name for each in path.parents[3].iterdir()} and kept(path)
 ]
 
 
