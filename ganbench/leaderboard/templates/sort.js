@@ -6,9 +6,17 @@ const AT_ONCE = 125; // rows that a browser lays out in a moment; a button shows
 const words = new Intl.Collator("en", { numeric: true });
 const boards = new Map(); // by table: all its ranked rows in their order, which of them are wanted, and how many are shown
 
+// The first rows at once, then as many again as there are, and again: a screen is there in a moment, however long the table is.
 function show(board) {
   const wanted = board.rows.filter(board.wants);
-  board.body.replaceChildren(...wanted.slice(0, board.limit));
+  board.body.replaceChildren(...wanted.slice(0, AT_ONCE));
+  clearTimeout(board.later);
+  const fill = (from) => {
+    if (from >= Math.min(wanted.length, board.limit)) return;
+    board.body.append(...wanted.slice(from, 2 * from));
+    board.later = setTimeout(fill, 0, 2 * from);
+  };
+  board.later = setTimeout(fill, 0, AT_ONCE);
   board.more.hidden = wanted.length <= board.limit;
   board.more.textContent = `Show all ${wanted.length.toLocaleString("en")} rows`;
   return wanted.length;
@@ -68,7 +76,7 @@ for (const table of document.querySelectorAll("figure.scores table")) {
   const more = document.createElement("button");
   more.type = "button";
   more.className = "more";
-  const board = { body, rows: Array.from(body.rows), wants: () => true, limit: AT_ONCE, more };
+  const board = { body, rows: Array.from(body.rows), wants: () => true, limit: AT_ONCE, more, later: 0 };
   boards.set(table, board);
   table.closest(".scroll").after(more);
   more.addEventListener("click", () => {
