@@ -1,11 +1,14 @@
 """Networks of several seeds stacked: one module as the template, parameters and buffers with a leading axis of S seeds.
 
 Under `torch.func.vmap` an objective written for one seed runs for all of them; the gradient of the summed losses gives each seed
-its own gradient, since no seed's loss reads another seed's parameters. A stack of one seed skips vmap.
+its own gradient, since no seed's loss reads another seed's parameters. A stack of one seed skips vmap, and so do seeds that are
+computed one after another: where networks are large enough to fill a processor, its convolutions with several sets of weights
+at once are slower (`ganbench.execution.apart`).
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +45,14 @@ class StackedNetwork:
         """A copy of one seed's parameters and buffers on the CPU: a state dict of the module."""
         return {key: value[index].detach().to("cpu", copy=True) for key, value in self.state().items()}
 
+    def only(self, index: int) -> StackedNetwork:
+        """The network of one of the seeds, as a stack of one that shares storage with this one; its parameters are leaves."""
+        one = copy.copy(self)
+        one.frozen = {key: value[index : index + 1] for key, value in self.frozen.items()}
+        one.parameters = {key: value.detach().requires_grad_() for key, value in one.frozen.items()}
+        one.buffers = {key: value[index : index + 1] for key, value in self.buffers.items()}
+        return one
+
 
 def build(
     variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype
@@ -55,6 +66,35 @@ def build(
     if missing := wanted - built[0].keys():
         raise UsageError(f"{variant.name} builds no network called {missing.pop()!r}; its networks are {', '.join(built[0])}.")
     return {name: StackedNetwork([each[name] for each in built], device, dtype) for name in built[0]}
+
+
+def differentiate(
+    objective: Objective, networks: Mapping[str, StackedNetwork], updated: tuple[str, ...], batch: dict[str, Any], apart: bool
+) -> tuple[Tensor, Tensors, list[Tensor]]:
+    """As `evaluate`, and the gradients of the `updated` networks' parameters: (S, ...) each, in their order, contiguous.
+
+    With `apart` one seed is computed after another, which changes nothing but rounding.
+    """
+    count = len(batch["real"])
+    if apart and count > 1:
+        alone = [
+            differentiate(
+                objective,
+                {name: net.only(index) for name, net in networks.items()},
+                updated,
+                tree_map(lambda value, at=index: value[at : at + 1], batch),
+                apart,
+            )
+            for index in range(count)
+        ]
+        losses, watched, gradients = zip(*alone, strict=True)
+        together = {key: torch.cat([each[key] for each in watched]) for key in watched[0]}
+        return torch.cat(losses), together, [torch.cat(each) for each in zip(*gradients, strict=True)]
+    leaves = [value for name in updated for value in networks[name].parameters.values()]
+    loss, seen = evaluate(objective, networks, updated, batch)
+    found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
+    # Fused Adam on a CPU (torch 2.15) reads a gradient's memory in order, whatever its strides.
+    return loss.detach(), seen, [gradient.contiguous() for gradient in found]
 
 
 def evaluate(

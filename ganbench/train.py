@@ -20,11 +20,11 @@ from ganbench.clock import Stopwatch
 from ganbench.compiled import Batched, CompilationError, compile_gradients
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
-from ganbench.execution import Execution, arithmetic
+from ganbench.execution import Execution, apart, arithmetic
 from ganbench.generator import build_generator, draw_latents
 from ganbench.replay import Replays
 from ganbench.rng import stream
-from ganbench.stack import StackedNetwork, build, evaluate
+from ganbench.stack import StackedNetwork, build, differentiate
 from ganbench.variant import Noise, Phase, Recipe, Space, Variant
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Training:
         if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
+        self._apart = apart(device, dataset.shape)
         self.networks = build(variant, self.space, recipe, seeds, device, dtype)
         self.batches = RealBatches(dataset, seeds, recipe.batch_size, device, dtype)
         self.optimizers = {phase.name: _optimizer(phase, recipe, self.networks) for phase in variant.phases}
@@ -217,13 +218,10 @@ class Training:
         if not watch and (compiled := self._compile(phase, batch)):
             gradients = compiled(batch)
         else:
-            losses, watched = evaluate(phase.objective, self.networks, phase.updates, batch)
-            found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
-            # Fused Adam on a CPU (torch 2.15) reads a gradient's memory in order, whatever its strides.
-            gradients = [gradient.contiguous() for gradient in found]
+            losses, watched, gradients = differentiate(phase.objective, self.networks, phase.updates, batch, self._apart)
             if watch:
                 squares = [gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]  # (S,) each
-                noted = {"loss": losses.detach(), "grad_norm": torch.stack(squares).sum(0).sqrt(), **watched}
+                noted = {"loss": losses, "grad_norm": torch.stack(squares).sum(0).sqrt(), **watched}
         for leaf, gradient in zip(leaves, gradients, strict=True):
             leaf.grad = gradient
         self.optimizers[phase.name].step()
