@@ -1,10 +1,13 @@
 """The harness's own time: thousands of jobs whose work is nothing, run and recorded in this process, and seen to be done.
 
-Seconds of the processor stand beside wall seconds: the rest is the disk's and other programs'.
+Seconds of the processor stand beside wall seconds: the rest is the disk's and other programs'. The same jobs go to a Ray cluster of
+several nodes, all of them on this machine; GANBENCH_BENCH_JOBS is how many (default 1,000).
 
 pytest benchmarks/test_jobs.py --benchmark-only -s
 """
 
+import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +16,20 @@ import pytest
 from rich.console import Console
 
 from ganbench.clock import utc_now
+from ganbench.harness.executor import Failure, caught
 from ganbench.harness.harness import Prepared, prepare, run_suite
 from ganbench.harness.job import status_path
 from ganbench.harness.plan import Job, Setting, pending
 from ganbench.harness.progress import Reporter
+from ganbench.harness.ray_jobs import RayJobs
 from ganbench.harness.reference import cached_dataset
 from ganbench.harness.run import Outcome, make_record
 from ganbench.harness.suite import parse_suite
 from ganbench.harness.workers import Crew
 from ganbench.record import Timing
+
+JOBS = int(os.environ.get("GANBENCH_BENCH_JOBS", "1000"))
+NODES = 3
 
 
 def record_nothing(job: Job, setting: Setting, threads: int, parent: int | None) -> None:
@@ -35,26 +43,67 @@ def record_nothing(job: Job, setting: Setting, threads: int, parent: int | None)
     report.say("done")
 
 
-@pytest.mark.parametrize("count", [1000, 10_000])
-def test_jobs_of_nothing(benchmark, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganbench.harness.executor.run_job", record_nothing)
-    setting = Setting(out=tmp_path)
+def nothing_on_ray(job: Job, setting: Setting, threads: int) -> Failure | None:
+    """What a worker of the cluster does."""
+    return caught(job, setting, lambda: record_nothing(job, setting, threads, None))
+
+
+def jobs_of_nothing(count: int, setting: Setting) -> Prepared:
+    """A plan of `count` jobs with names of their own."""
     content = {"name": "many", "variants": ["noise"], "seeds": 1, "steps": 1, "samples": 64, "datasets": {"ring-8": {}}}
     prepared = prepare(parse_suite(content, "benchmark"), setting)
     jobs = [replace(prepared.jobs[0], name=f"noise-{number}") for number in range(count)]
+    return Prepared(jobs, jobs, prepared.datasets)
+
+
+def see_half(jobs: list[Job], setting: Setting) -> float:
+    """The seconds that it takes to see which jobs are done when every second one is not."""
+    for job in jobs[::2]:
+        job.record_path(setting.out, 0).unlink()
+    begun = time.perf_counter()
+    left = [job for job in jobs if pending(job, setting)]
+    seen = time.perf_counter() - begun
+    assert len(left) == len(jobs) // 2
+    return seen
+
+
+@pytest.mark.parametrize("count", [1000, 10_000])
+def test_jobs_of_nothing(benchmark, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(out=tmp_path)
+    prepared = jobs_of_nothing(count, setting)
     terminal = Console(file=(tmp_path / "terminal").open("w"), force_terminal=True)
+    monkeypatch.setattr("ganbench.harness.executor.run_job", record_nothing)
     begun = time.process_time()
-    all_of_them = Prepared(jobs, jobs, prepared.datasets)
-    finished = benchmark.pedantic(run_suite, args=(all_of_them, setting, Crew(0, 1), terminal), rounds=1)
+    finished = benchmark.pedantic(run_suite, args=(prepared, setting, Crew(0, 1), terminal), rounds=1)
     busy = time.process_time() - begun
     assert len(finished.records) == count
     assert not finished.failures
     monkeypatch.undo()
-    for job in jobs[::2]:
-        job.record_path(tmp_path, 0).unlink()
-    begun = time.perf_counter()
-    left = [job for job in jobs if pending(job, setting)]
-    seen = time.perf_counter() - begun
-    assert len(left) == count // 2
+    seen = see_half(prepared.jobs, setting)
     wall, busy = 1000 * benchmark.stats.stats.min / count, 1000 * busy / count
     print(f"\n{count} jobs: {wall:.1f} ms a job, {busy:.1f} of the processor; half done seen in {seen:.2f} s")
+
+
+def test_jobs_of_nothing_on_a_cluster(benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'ganbench[ray]'")
+    from ray.cluster_utils import Cluster
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the cluster's workers have no benchmarks to import
+    monkeypatch.setattr("ganbench.harness.ray_jobs.attempt", nothing_on_ray)
+    setting = Setting(out=tmp_path / "out")
+    prepared = jobs_of_nothing(JOBS, setting)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        for _ in range(NODES - 1):
+            cluster.add_node(num_cpus=1)
+        executor = RayJobs(threads=1, address=cluster.address)
+        begun = time.process_time()
+        finished = benchmark.pedantic(run_suite, args=(prepared, setting, executor, Console(quiet=True)), rounds=1)
+        busy = time.process_time() - begun
+    finally:
+        cluster.shutdown()
+    assert len(finished.records) == JOBS
+    assert not finished.failures
+    seen = see_half(prepared.jobs, setting)
+    wall, busy = 1000 * benchmark.stats.stats.min / JOBS, 1000 * busy / JOBS
+    print(f"\n{JOBS} jobs on {NODES} nodes: {wall:.1f} ms a job, {busy:.1f} of this process; half done seen in {seen:.2f} s")

@@ -8,17 +8,28 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import ganbench
 from ganbench.cli import auditing, carding, checking, listing, publishing, ranking, running, scoring, showing, tables
 from ganbench.cli.console import err, one_line
 from ganbench.errors import GanbenchError, MissingDataError
 
+
+class Commands(TyperGroup):
+    """The commands. Their list is in plain text: what draws boxes takes as long to import as all the rest that answers."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # click's own types, which typer 0.20 and newer carry themselves
+        self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
     name="ganbench",
+    cls=Commands,
     help="Train GAN variants, score them, compare them: every number with its seeds, its interval and its protocol.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
