@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,14 @@ def test_rounds_hold_whole_cycles_of_lazy_phases() -> None:
     (job,) = jobs_on("digits", data, ["stylegan2"])
     task = VariantTask(job, data, 1, Setting(out=Path("never-written")), 1)
     assert task.cycle == math.lcm(*(phase.every for phase in task.variant.phases)) > 1
+
+
+def test_a_training_that_is_no_longer_finite_says_so() -> None:
+    data = cached_dataset("ring-8", Location())
+    (job,) = jobs_on("ring-8", data, ["nsgan"])
+    wild = replace(job, recipe=replace(job.recipe, lr=1e30))
+    record = VariantTask(wild, data, 2, Setting(out=Path("never-written")), 1).measure()
+    assert (record.diverged_seeds, record.step.rounds) == (2, 1)
 
 
 def test_recipes_are_of_the_suite_that_is_called_like_the_data_set_or_has_it_or_of_none() -> None:

@@ -119,7 +119,7 @@ Column = tuple[Heading, Callable[[Any], Entry]]
 
 
 def variant_columns(among: Sequence[VariantTimes], base: str | None) -> list[Column]:
-    """The columns of a table of variants; ratios are to records `among` these."""
+    """The columns of a table of variants; ratios are to records `among` these. A narrow page leaves out those of costs."""
     compared: list[Column] = [(Heading("× 1 seed"), lambda r: _ratio(beside(r, among, r.variant.name, 1)))]
     if base is not None:
         compared.append((Heading(f"× {clean(base)}"), lambda r: _ratio(beside(r, among, base, r.seeds))))
@@ -131,17 +131,20 @@ def variant_columns(among: Sequence[VariantTimes], base: str | None) -> list[Col
         (Heading("Quartiles"), lambda r: _quartiles(r.step, 1000)),
         (Heading("Images/s"), lambda r: Entry(amount(r.images_per_second), order=r.images_per_second)),
         *compared,
-        (Heading("Latency ms"), lambda r: _milliseconds(r.latency)),
-        (Heading("Samples/s"), lambda r: Entry(amount(r.samples_per_second), order=r.samples_per_second)),
-        (Heading("FLOPs/sample"), lambda r: Entry(amount(r.flops_per_sample), order=r.flops_per_sample)),
-        (Heading("Peak memory"), lambda r: Entry(size(r.peak_memory_bytes), order=r.peak_memory_bytes)),
+        (Heading("Latency ms", cost=True), lambda r: _milliseconds(r.latency)),
+        (Heading("Samples/s", cost=True), lambda r: Entry(amount(r.samples_per_second), order=r.samples_per_second)),
+        (Heading("FLOPs/sample", cost=True), lambda r: Entry(amount(r.flops_per_sample), order=r.flops_per_sample)),
+        (Heading("Peak memory", cost=True), lambda r: Entry(size(r.peak_memory_bytes), order=r.peak_memory_bytes)),
         (
             Heading("Steps", numeric=False),
             lambda r: _word(r.executed + (f", {r.how['precision']}" if "precision" in r.how else "")),
         ),
-        (Heading("Recipe", numeric=False), lambda r: _word(r.recipe_of)),
-        (Heading("Rounds"), lambda r: Entry(str(r.step.rounds), order=r.step.rounds)),
-        (Heading("Diverged"), lambda r: Entry(str(r.diverged_seeds) if r.diverged_seeds else "", order=r.diverged_seeds)),
+        (Heading("Recipe", numeric=False, cost=True), lambda r: _word(r.recipe_of)),
+        (Heading("Rounds", cost=True), lambda r: Entry(str(r.step.rounds), order=r.step.rounds)),
+        (
+            Heading("Diverged", cost=True),
+            lambda r: Entry(str(r.diverged_seeds) if r.diverged_seeds else "", order=r.diverged_seeds),
+        ),
     ]
 
 
@@ -154,7 +157,7 @@ METRIC_COLUMNS: list[Column] = [
     (Heading("Extraction"), lambda r: Entry(amount(r.images_per_second), order=r.images_per_second)),
     (Heading("Seconds"), lambda r: Entry(seconds(r.compute.median), order=r.compute.median)),
     (Heading("Quartiles"), lambda r: _quartiles(r.compute, 1)),
-    (Heading("Rounds"), lambda r: Entry(str(r.compute.rounds), order=r.compute.rounds)),
+    (Heading("Rounds", cost=True), lambda r: Entry(str(r.compute.rounds), order=r.compute.rounds)),
 ]
 
 
