@@ -1,6 +1,7 @@
 # make demo     environment, install, the main job on embedded data
 # make test     environment, install, ruff, mypy and all tests
 # make install  environment and install, nothing else
+# make bench    timings of the code, compared with the last run that was saved here
 # make board    the pages of results/ again from their records, and the site in site/
 # A second call reinstalls nothing: .venv/.installed is newer than pyproject.toml.
 
@@ -24,8 +25,16 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Compared with the last run that was saved on this system and Python are the fastest rounds: what else a machine does makes rounds
+# longer, never shorter. A small shared one may be busy for all rounds of a benchmark, so that only twice as long counts.
+BOUND ?= min:100%
+AGAINST ?=
+BENCH ?= benchmarks
+SAVED = $(wildcard .benchmarks/$(shell $(BIN)/python -c 'from pytest_benchmark.utils import get_machine_id as name; print(name())')/*.json)
+
 bench: $(STAMP)
-	$(BIN)/pytest benchmarks --benchmark-only --benchmark-group-by=func
+	$(BIN)/pytest $(BENCH) -m "not gpu" --benchmark-only --benchmark-group-by=func --benchmark-autosave \
+	  $(if $(SAVED),--benchmark-compare$(AGAINST:%==%) --benchmark-compare-fail=$(BOUND))
 
 gpu: $(STAMP)
 	$(BIN)/pytest -m gpu

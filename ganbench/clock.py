@@ -33,6 +33,17 @@ class Stopwatch:
             torch.cuda.current_stream(self.device).synchronize()
 
 
+UTC_FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
 def utc_now() -> str:
     """The time as ISO 8601 in UTC with seconds, such as 2026-01-31T12:00:00Z."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(UTC_FORM)
+
+
+def is_utc(text: str) -> bool:
+    """Whether a text is a time as `utc_now` writes it, of this century."""
+    try:
+        return datetime.strptime(text, UTC_FORM).strftime(UTC_FORM) == text and text.startswith("20")
+    except ValueError:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def environment(device: str) -> dict[str, Plain]:
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["cuda"] = torch.version.cuda
     return facts
+
+
+def device_in_words(facts: Mapping[str, Plain]) -> str:
+    """What the environment's facts say that work was computed on: the GPU, else the processor with its threads, which decide its
+    speed; "" where they do not say."""
+    if facts.get("gpu"):
+        return str(facts["gpu"])
+    name = str(facts.get("processor") or facts.get("device") or "")
+    threads = facts.get("threads")
+    return f"{name}, {threads} thread{'' if threads == 1 else 's'}" if name and threads else name
 
 
 def available_cores() -> int:

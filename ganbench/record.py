@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from ganbench.errors import InvalidInputError, MissingDataError, UsageError
 from ganbench.files import digest, write_atomically
 
 SCHEMA = 1
+TIME_KEY = "time_schema"  # what a time record, of `ganbench.times`, has in place of `schema`
 
 Plain = str | int | float | bool | None
 
@@ -187,26 +189,39 @@ class Record(Model):
 
 def load_record(path: Path) -> Record:
     """Read one record. Raises InvalidInputError that names the file when it is cut short, invalid, or of a newer schema."""
+    raw = read_stored(path, "schema", SCHEMA)
+    try:
+        return Record.model_validate(raw)
+    except ValidationError as error:
+        raise InvalidInputError(f"{path} is not a valid record: {first_fault(error)}; run its job again.") from None
+
+
+def read_stored(path: Path, key: str, newest: int) -> dict[str, Any]:
+    """The content of a JSON file whose schema number stands under `key`. Raises as `load_record` does."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} is not a record: {error}; run its job again.") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int):
-        raise InvalidInputError(f"{path} is not a ganbench record: it has no schema number; leave it out.")
-    if raw["schema"] < 1:
-        raise InvalidInputError(f"{path} has schema {raw['schema']}, which no ganbench ever wrote; leave it out.")
-    if raw["schema"] > SCHEMA:
-        raise InvalidInputError(
-            f"{path} has schema {raw['schema']}, newer than {SCHEMA}, the newest that this ganbench reads; upgrade ganbench."
+    if not isinstance(raw, dict) or not isinstance(raw.get(key), int):
+        what = (
+            "a time record, which this command does not read" if isinstance(raw, dict) and TIME_KEY in raw else "no ganbench record"
         )
-    try:
-        return Record.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidInputError(f"{path} is not a valid record: {place}: {first['msg']}; run its job again.") from None
+        raise InvalidInputError(f"{path} is {what}: it has no {key} number; leave it out.")
+    if raw[key] < 1:
+        raise InvalidInputError(f"{path} has {key} {raw[key]}, which no ganbench ever wrote; leave it out.")
+    if raw[key] > newest:
+        raise InvalidInputError(
+            f"{path} has {key} {raw[key]}, newer than {newest}, the newest that this ganbench reads; upgrade ganbench."
+        )
+    return raw
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where the first value that is not right stands, and what is wrong with it."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def output_folder(path: Path) -> Path:
@@ -224,20 +239,45 @@ def record_files(paths: list[Path]) -> list[Path]:
     """The record files among files and folders (searched for *.json), sorted by path; a file named twice stands once.
 
     A folder may hold other JSON files: inside a folder, only files below a folder called `records` are read where there is one.
-    Raises MissingDataError when a path is not there, and when there is no record at all.
+    Time records are left out. Raises MissingDataError when a path is not there, and when there is no record at all.
+    """
+    found = each_once(paths, record_files_of)
+    if not found:
+        raise MissingDataError(f"There are no records in {', '.join(map(str, paths))}; run a suite first, or name another folder.")
+    return found
+
+
+def record_files_of(path: Path, below: list[Path]) -> list[Path]:
+    """The record files among the JSON files `below` a path; none where it is a folder of time records, whose cache is JSON too."""
+    folders = {file: file.relative_to(path).parts[:-1] if path.is_dir() else () for file in below}
+    if filed := [file for file, names in folders.items() if "records" in names]:
+        return filed
+    if any(is_time_record(file) for file, names in folders.items() if "times" in names):
+        return []
+    return [file for file in below if not is_time_record(file)]
+
+
+def each_once(paths: list[Path], chosen: Callable[[Path, list[Path]], list[Path]]) -> list[Path]:
+    """What `chosen(path, JSON files below it)` gives for files and folders in turn, sorted below each; a file named twice once.
+
+    Raises MissingDataError when a path is not there.
     """
     found: dict[str, Path] = {}
     for path in paths:
         if not path.exists():
             raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.")
-        files = [path]
-        if path.is_dir():
-            files = sorted(file for file in path.rglob("*.json") if file.is_file())
-            files = [file for file in files if "records" in file.relative_to(path).parts[:-1]] or files
-        found.update((os.path.realpath(file), file) for file in files if os.path.realpath(file) not in found)
-    if not found:
-        raise MissingDataError(f"There are no records in {', '.join(map(str, paths))}; run a suite first, or name another folder.")
+        below = sorted(file for file in path.rglob("*.json") if file.is_file()) if path.is_dir() else [path]
+        found.update((os.path.realpath(file), file) for file in chosen(path, below) if os.path.realpath(file) not in found)
     return list(found.values())
+
+
+def is_time_record(path: Path) -> bool:
+    """Whether a file holds a time record, of `ganbench.times`, and not the record of a run. A file that cannot be read does not."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False  # whoever loads it says what is wrong
+    return isinstance(raw, dict) and TIME_KEY in raw
 
 
 def check_apart(out: Path, paths: list[Path], files: list[Path]) -> None:

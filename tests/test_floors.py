@@ -16,6 +16,7 @@ FLOORS: list[set[str]] = [
         "dataset",
         "extractor",
         "metric",
+        "times",
         "losses",
         "games",
         "divergences",

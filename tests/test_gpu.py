@@ -17,8 +17,11 @@ from ganbench.find_extractor import find_extractor
 from ganbench.harness.harness import prepare, run_suite
 from ganbench.harness.plan import Setting
 from ganbench.harness.suite import parse_suite
+from ganbench.harness.timing import Wanted, prepare_times, time_all
 from ganbench.harness.workers import Crew
+from ganbench.leaderboard.validate_times import time_faults
 from ganbench.stack import evaluate
+from ganbench.times import VariantTimes, place_of
 from ganbench.train import Training
 from ganbench.variant import Control, Space
 
@@ -123,3 +126,17 @@ def test_jobs_at_once_are_the_jobs_in_turn(tmp_path: Path) -> None:
         scores.append([{name: score.value for name, score in record.scores.items()} for record in finished.records])
     for in_turn, at_once in zip(*scores, strict=True):
         assert at_once == pytest.approx(in_turn, rel=1e-3)
+
+
+def test_times_of_recorded_steps_and_the_memory_that_they_took(tmp_path: Path) -> None:
+    setting = Setting(out=tmp_path, device="cuda")
+    wanted = Wanted(["ring-8"], ["nsgan"], [1, 4], ["modes"], rounds=2)
+    tasks, left = prepare_times(wanted, setting)
+    timed = time_all(tasks, left, setting, lambda *_: None)
+    assert timed.failures == {}
+    for record in timed.records:
+        assert list(time_faults(record, tmp_path / place_of(record))) == []
+        assert record.device == torch.cuda.get_device_name()
+    variants = [record for record in timed.records if isinstance(record, VariantTimes)]
+    assert [record.executed for record in variants] == ["graphs", "graphs"]
+    assert all(record.peak_memory_bytes > 0 for record in variants)

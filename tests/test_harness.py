@@ -15,7 +15,7 @@ from rich.console import Console
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.harness.claim import claim
 from ganbench.harness.harness import estimate_seconds, prepare, run_suite
-from ganbench.harness.plan import Setting, _difference, folder_name
+from ganbench.harness.plan import Setting, difference, folder_name
 from ganbench.harness.suite import Override, Suite, load_suite, parse_suite, suites
 from ganbench.harness.workers import Crew, choose_crew
 from ganbench.record import Record, load_record, load_records
@@ -123,7 +123,7 @@ def test_a_setting_that_only_the_record_names_is_told() -> None:
         ({"compile": True}, "compile: True, now None"),
         ({"recipe": {"lr": 1.0, "old": 2}}, "recipe.old: 2, now None"),
     ):
-        assert _difference(made_record(specification={**wanted, **more, "seed": 0}), {**wanted, "seed": 0}) == told
+        assert difference(made_record(specification={**wanted, **more, "seed": 0}).specification, {**wanted, "seed": 0}) == told
 
 
 def test_other_settings_are_refused_or_overwritten(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from urllib.request import url2pathname
 import pandas as pd
 import pytest
 from made_records import FD, made_record, seeds
+from made_times import metric_times, variant_times
 from playwright.sync_api import sync_playwright
 
 from ganbench.leaderboard.site.publish import publish
@@ -267,3 +268,19 @@ def test_a_long_table_shows_its_first_rows_and_all_on_request(tmp_path, visit):
     assert page.locator("tbody.ranked th").first.inner_text() == "v000"
     page.locator("tbody.ranked tr").nth(129).wait_for(timeout=5000)
     assert page.locator("tbody.ranked th").all_inner_texts() == [f"v{place:03d}" for place in range(130)]
+
+
+def test_speed_sorts_by_its_numbers_and_fits_a_phone(tmp_path, browser):
+    times = [variant_times(f"a{place}", seconds=seconds) for place, seconds in enumerate([0.009, 0.1, 0.02])] + [metric_times()]
+    publish([made_record("a1")], Path("/nowhere"), tmp_path, times=times)
+    visit = Visit(browser, viewport={"width": 390, "height": 800})
+    page = visit.open(tmp_path / "speed.html")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("thead button", has_text="ms/step").click()
+    assert column(page, 3)[:3] == ["0.009", "0.02", "0.1"]
+    page.get_by_role("link", name="a1").click()
+    page.locator("#speed").scroll_into_view_if_needed()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="All variants").click()
+    assert page.locator("h1").inner_text() == "Speed"
+    assert visit.trouble == []

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import ganbench
-from ganbench.cli import auditing, carding, checking, listing, publishing, ranking, running, scoring, showing, tables
+from ganbench.cli import auditing, carding, checking, listing, publishing, ranking, running, scoring, showing, tables, timing
 from ganbench.cli.console import err, one_line
 from ganbench.errors import GanbenchError, MissingDataError
 
@@ -40,6 +40,7 @@ app.command()(running.run)
 app.command()(scoring.score)
 app.command()(scoring.cache)
 app.command()(auditing.audit)
+app.command()(timing.time)
 app.command()(tables.table)
 app.command()(ranking.rank)
 app.command()(carding.card)

@@ -17,11 +17,12 @@ def validate(
     paths: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.", metavar="PATH...")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check that records are what they claim to be: for contributors, and for a project's CI. Exit code 4 where one is not."""
+    """Check that records, of runs and of speed, are what they claim to be: for contributors and CI. Exit code 4 if one is not."""
     from ganbench.leaderboard.validate import validate as check
-    from ganbench.record import record_files
+    from ganbench.times import all_files
 
-    count, problems = check(record_files(paths))
+    runs, times = all_files(paths)
+    count, problems = check([*runs, *times])
     if as_json:
         found = [{"path": str(problem.path), "problem": problem.sentence} for problem in problems]
         print_json({"records": count, "valid": not problems, "problems": found})

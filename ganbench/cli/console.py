@@ -18,6 +18,7 @@ from ganbench.errors import UsageError
 
 if TYPE_CHECKING:
     from ganbench.leaderboard.summary import Table
+    from ganbench.times import TimeRecord
 
 err = Console(stderr=True, emoji=False)
 
@@ -30,6 +31,13 @@ def print_json(document: Any) -> None:
 def names(text: str | None) -> list[str] | None:
     """`a,b, c` as a list; None where nothing was given."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def given(option: str, found: list[str] | None) -> tuple[str, ...] | None:
+    """The names that an option gives, None where it was left out. Raises UsageError where it names none."""
+    if found == []:
+        raise UsageError(f"{option} names none; give some, or leave the option out for the data set's own.")
+    return None if found is None else tuple(found)
 
 
 def command_line() -> str:
@@ -86,3 +94,12 @@ def show_tables(tables: Sequence[Table], costs: bool = False) -> None:
     from ganbench.leaderboard.table import show
 
     show(tables, Console(), costs)
+
+
+def show_times(records: Sequence[TimeRecord], base: str | None) -> None:
+    """Tables of speed for people, as `show_tables` shows them; nothing where there are no records."""
+    from ganbench.leaderboard.speed import sheets
+    from ganbench.leaderboard.table import show_sheets
+
+    if found := sheets(records, base):
+        show_sheets(found, Console())

@@ -21,23 +21,26 @@ def publish(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Write records as a static site: a page for each data set, variant and run, and tables to download."""
+    """Write records as a static site: a page for each data set, variant and run, one of speed, and tables to download."""
     from ganbench.leaderboard.published import load_published
     from ganbench.leaderboard.site.publish import publish as write_site
-    from ganbench.record import check_apart, load_record, output_folder, record_files
+    from ganbench.record import check_apart, load_record, output_folder
+    from ganbench.times import all_files, load_times
 
     given = published or (USUAL if USUAL.exists() else None)
     tables = load_published(given) if given else []
     with progress() as report:
-        files = record_files(records)
+        files, timed = all_files(records)
         check_apart(out, records, files)
         known, folders = [], {}
         for done, file in enumerate(files, 1):
             known.append(load_record(file))
             folders[known[-1].fingerprint] = output_folder(file)
             report("reading records", done, len(files))
-        site = write_site(known, folders, out, tables, report)
+        times = [load_times(file) for file in timed]
+        site = write_site(known, folders, out, tables, report, times)
     if as_json:
         print_json({"out": str(out), "index": str(site.index), "files": list(site.files), "removed": list(site.removed)})
         return
-    typer.echo(f"{site.index}: {len(known):,} records, {len(site.files):,} files.")
+    of_speed = f" and {len(times):,} time records" if times else ""
+    typer.echo(f"{site.index}: {len(known):,} records{of_speed}, {len(site.files):,} files.")

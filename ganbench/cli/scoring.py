@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ganbench.cli.console import err, names, print_json, progress
+from ganbench.cli.console import err, given, names, print_json, progress
 from ganbench.cli.running import device_name
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def score(
             samples=samples,
             reference=reference,
             held_out=held_out,
-            metrics=_given("--metrics", names(metrics)),
-            extractors=_given("--extractor", extractors),
+            metrics=given("--metrics", names(metrics)),
+            extractors=given("--extractor", extractors),
             weights=_weights(weights or [], extractors),
             location=Location(root=data_root, download=download),
             reading=Reading(n, seed, "test", device_name(device), variant_file, features, skip_bad, generator),
@@ -140,14 +140,6 @@ def _show(scored: Scored, as_json: bool) -> None:
     typer.echo(f"{ours.count} of {ours.source}{against} in features of {networks}")
     for note in protocol.notes:
         typer.echo(f"Note: {note}")
-
-
-def _given(option: str, found: list[str] | None) -> tuple[str, ...] | None:
-    from ganbench.errors import UsageError
-
-    if found == []:
-        raise UsageError(f"{option} names none; give some, or leave the option out for the data set's own.")
-    return None if found is None else tuple(found)
 
 
 def _range(text: str) -> tuple[float, float]:

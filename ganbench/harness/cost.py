@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import statistics
 import threading
+from dataclasses import dataclass
 from types import TracebackType
 
 import torch
@@ -46,8 +47,32 @@ class PeakMemory:
             self.bytes = max(self.bytes or 0, torch.cuda.max_memory_allocated(self.device))
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """What sampling costs: the seconds of each timed pass of one sample and of a batch, and the operations of one sample.
+
+    `flops` is None where nothing that is counted was done: an unknown number, not none.
+    """
+
+    one: list[float]
+    batch: list[float]
+    flops: int | None
+
+
 def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed: int) -> dict[str, float | int | None]:
-    """The fields of `Timing` that say what sampling costs, by name; none where the generator cannot be run as they ask.
+    """The fields of `Timing` that say what sampling costs, by name; none where `time_sampling` has none."""
+    found = time_sampling(network, recipe, given, seed)
+    if found is None:
+        return {}
+    return {
+        "sample_latency_seconds": statistics.median(found.one),
+        "samples_per_second": SAMPLING_BATCH / statistics.median(found.batch),
+        "flops_per_sample": found.flops,
+    }
+
+
+def time_sampling(network: nn.Module, recipe: Recipe, given: Tensor | None, seed: int) -> Sampling | None:
+    """What sampling costs; None, with a line of log, where the generator cannot be run for it.
 
     `given` are labels or images for a batch, from which a conditional generator makes samples. The latents come from a stream of
     their own, so that nothing else is drawn otherwise than before. The network is left in evaluation mode.
@@ -61,17 +86,10 @@ def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
     network.eval()
     try:
         with torch.no_grad(), seeded_globally(seed), torch.random.fork_rng(devices=forked):
-            latency = statistics.median(_seconds(network, one, device))
-            batch = statistics.median(_seconds(network, many, device))
-            flops = _flops(network, one)
+            return Sampling(_seconds(network, one, device), _seconds(network, many, device), _flops(network, one) or None)
     except Exception as error:  # a generator of anybody's: what it costs is not worth a trained run
         log.warning("What sampling costs is not known: the generator cannot be run for it (%s: %s).", type(error).__name__, error)
-        return {}
-    return {
-        "sample_latency_seconds": latency,
-        "samples_per_second": SAMPLING_BATCH / batch,
-        "flops_per_sample": flops or None,  # nothing that is counted: an unknown number, not none
-    }
+        return None
 
 
 def _seconds(network: nn.Module, inputs: tuple[Tensor, ...], device: str) -> list[float]:

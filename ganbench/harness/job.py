@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganbench.checkpoint import load_state, remove_state, save_state
 from ganbench.clock import Stopwatch, utc_now
+from ganbench.dataset import LoadedDataset
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
 from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_labels, draw_samples, save_generator
@@ -135,7 +136,7 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float, pe
         return
     try:
         with Stopwatch(setting.device) as drawing:
-            given = _given(run, training, job.samples)
+            given = given_to(training, run.dataset, job.samples)
             network = training.generator(index)
             items = draw_samples(network, training.space, training.recipe, job.samples, seed, given=given)
     except NotFiniteError as error:
@@ -145,27 +146,29 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float, pe
     path = job.place(setting.out, "checkpoints") / f"seed-{seed}.safetensors"
     checkpoint_hash = save_generator(path, training.generator_state(index), facts, training.space, training.recipe)
     run.keep(seed, "checkpoint", path)
-    timing = timing.model_copy(update=sampling_cost(network, training.recipe, _given(run, training, SAMPLING_BATCH), seed))
+    timing = timing.model_copy(
+        update=sampling_cost(network, training.recipe, given_to(training, run.dataset, SAMPLING_BATCH), seed)
+    )
     run.finish(
         seed,
         items,
         replace(outcome, timing=timing, checkpoint_hash=checkpoint_hash),
         drawing.seconds,
-        _labels(training, job.samples),
+        labels_for(training, job.samples),
     )
 
 
-def _labels(training: Training, count: int) -> Tensor | None:
+def labels_for(training: Training, count: int) -> Tensor | None:
     """The classes that a conditional generator is asked for; None for another."""
     classes = training.space.classes
     return draw_labels(count, classes) if training.variant.conditional and classes else None
 
 
-def _given(run: Run, training: Training, count: int) -> Tensor | None:
+def given_to(training: Training, dataset: LoadedDataset, count: int) -> Tensor | None:
     """What the generator makes samples from beside z: class labels, or the first held-out inputs; None for another."""
-    inputs = run.dataset.test.inputs
+    inputs = dataset.test.inputs
     if not training.variant.translates or inputs is None:
-        return _labels(training, count)
+        return labels_for(training, count)
     return inputs[torch.arange(count) % len(inputs)]
 
 
@@ -228,9 +231,9 @@ def _evaluate(run: Run, training: Training) -> None:
         network = training.generator(index)
         shown = job.eval_samples if training.space.is_points else PICTURED
         try:
-            given, labels = _given(run, training, job.eval_samples), _labels(training, job.eval_samples)
+            given, labels = given_to(training, run.dataset, job.eval_samples), labels_for(training, job.eval_samples)
             items = draw_samples(network, training.space, training.recipe, job.eval_samples, seed, given=given)
-            asked = _given(run, training, shown)
+            asked = given_to(training, run.dataset, shown)
             fixed = draw_samples(network, training.space, training.recipe, shown, seed, "grid", asked)
         except NotFiniteError:
             continue  # not finite: the training marks the seed at its next watched step

@@ -16,7 +16,7 @@ from ganbench.files import digest
 from ganbench.find_extractor import find_extractor
 from ganbench.harness.suite import DatasetPlan, Override, Suite
 from ganbench.metric import Metric
-from ganbench.record import Record, load_record
+from ganbench.record import load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
 from ganbench.score.choose import Given, choose_metrics
@@ -129,7 +129,8 @@ def pending(job: Job, setting: Setting, overwrite: bool = False) -> Job | None:
         record = load_record(path) if path.exists() else None
         if record is not None and record.specification != wanted and not overwrite:
             raise UsageError(
-                f"{path} was made with other settings ({_difference(record, wanted)}); choose another --out, or pass --overwrite."
+                f"{path} was made with other settings ({difference(record.specification, wanted)}); "
+                "choose another --out, or pass --overwrite."
             )
         if record is None or record.status == "failed" or record.specification != wanted:
             left.append(seed)
@@ -197,10 +198,11 @@ def _check_overrides(suite: Suite, entries: list[Entry]) -> None:
         find("variants", name)
 
 
-def _difference(record: Record, wanted: dict[str, Any]) -> str:
-    for key in {**wanted, **record.specification}:
+def difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first key in which two specifications differ, with both values, in words."""
+    for key in {**wanted, **stored}:
         value = wanted.get(key)
-        old = record.specification.get(key)
+        old = stored.get(key)
         if old != value:
             if isinstance(value, dict) and isinstance(old, dict):
                 inner = next(k for k in {**value, **old} if old.get(k) != value.get(k))

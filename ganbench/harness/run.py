@@ -19,7 +19,7 @@ from ganbench.harness.progress import Reporter
 from ganbench.metric import Metric
 from ganbench.picture import save_picture
 from ganbench.record import DatasetFacts, Evaluation, Record, Timing, VariantFacts
-from ganbench.registry import find
+from ganbench.registry import Entry, find
 from ganbench.score.score import Asked, Comparison, Scored, score
 from ganbench.score.side import Pass, Side, read_side
 from ganbench.sources.samples import in_memory
@@ -95,20 +95,12 @@ def make_record(
 ) -> Record:
     """A record without scores: what was run, on what data, where, and what came of it."""
     entry = find("variants", job.variant)
-    registered = entry.load()
     return Record(
         ganbench_version=ganbench.__version__,
         suite=job.suite,
         command=setting.command,
-        dataset=_dataset_facts(job, dataset),
-        variant=VariantFacts(
-            name=entry.name,
-            family=registered.family,
-            paper=registered.paper,
-            control=isinstance(registered, Control),
-            reference=entry.reference,
-            source_hash=entry.source_hash,
-        ),
+        dataset=dataset_facts(dataset),
+        variant=variant_facts(entry),
         specification=job.specification(setting),
         seed=seed,
         steps_done=outcome.steps_done,
@@ -121,8 +113,22 @@ def make_record(
     )
 
 
-def _dataset_facts(job: Job, dataset: LoadedDataset) -> DatasetFacts:
-    registered: Dataset = find_dataset(job.dataset)[0]
+def variant_facts(entry: Entry) -> VariantFacts:
+    """A variant or control as it is registered."""
+    registered = entry.load()
+    return VariantFacts(
+        name=entry.name,
+        family=registered.family,
+        paper=registered.paper,
+        control=isinstance(registered, Control),
+        reference=entry.reference,
+        source_hash=entry.source_hash,
+    )
+
+
+def dataset_facts(dataset: LoadedDataset) -> DatasetFacts:
+    """A data set as it was loaded."""
+    registered: Dataset = find_dataset(dataset.name)[0]
     facts: dict[str, Any] = {
         f"{part.name}_{what}": value
         for part in (dataset.train, dataset.test)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ganbench.environment import device_in_words
 from ganbench.interval import mean
 from ganbench.leaderboard.summary import Row
-from ganbench.record import Record
 
 SEVERAL = "several"
 MEANING = (
@@ -45,15 +45,5 @@ def cost(row: Row) -> Cost:
 
 def device(row: Row) -> str:
     """What the row's seeds were run on: the GPU's name, else the processor's; "several" where they differ, "" where unknown."""
-    found = {device_of(record) for record in row.records}
+    found = {device_in_words(record.environment) for record in row.records}
     return found.pop() if len(found) == 1 else SEVERAL
-
-
-def device_of(record: Record) -> str:
-    """What a record's run was computed on, with the threads of a processor, which decide its speed; "" where it does not say."""
-    facts = record.environment
-    if facts.get("gpu"):
-        return str(facts["gpu"])
-    name = str(facts.get("processor") or facts.get("device") or "")
-    threads = facts.get("threads")
-    return f"{name}, {threads} thread{'' if threads == 1 else 's'}" if name and threads else name

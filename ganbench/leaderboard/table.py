@@ -7,7 +7,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +57,11 @@ def render(tables: Sequence[Table], format: str, costs: bool = False) -> str:
 
 def to_markdown(tables: Sequence[Table], costs: bool = False) -> str:
     """Pipe tables under headings, the best mean of each column in bold."""
-    return "\n\n".join(_markdown(lay_out(table, costs)) for table in tables) + "\n"
+    return "\n\n".join(markdown_of(lay_out(table, costs)) for table in tables) + "\n"
 
 
-def _markdown(sheet: Sheet) -> str:
+def markdown_of(sheet: Sheet) -> str:
+    """One sheet as a pipe table under its heading; no newline at the end."""
     from tabulate import tabulate
 
     def field(entry: Entry) -> str:
@@ -86,9 +87,14 @@ def escape_markdown(text: str) -> str:
 
 def to_latex(tables: Sequence[Table], costs: bool = False) -> str:
     """One `table` environment a table, for the booktabs package, the best mean of each column in bold."""
+    return latex_of([lay_out(table, costs) for table in tables])
+
+
+def latex_of(sheets: Sequence[Sheet]) -> str:
+    """Sheets as `table` environments, under a comment that says what they need."""
     return (
         "% \\usepackage{booktabs}; where a table is wider than the page, set it in \\resizebox{\\textwidth}{!}{...}\n"
-        + "\n".join(_latex(lay_out(table, costs)) for table in tables)
+        + "\n".join(map(_latex, sheets))
     )
 
 
@@ -123,15 +129,24 @@ def escape_latex(text: str) -> str:
 
 def to_html(tables: Sequence[Table], costs: bool = False) -> str:
     """A fragment without styles or scripts: a `figure` a table, every text escaped."""
+    return html_of([lay_out(table, costs) for table in tables])
+
+
+def html_of(sheets: Sequence[Sheet]) -> str:
+    """Sheets as a fragment of HTML."""
     from ganbench.leaderboard.templates import environment
 
-    return environment().get_template("tables.html").render(sheets=[lay_out(table, costs) for table in tables])
+    return environment().get_template("tables.html").render(sheets=sheets)
 
 
 def to_csv(tables: Sequence[Table]) -> str:
     """One line a table, row and score, numbers as they are; a row without any score has one line with no score."""
+    return csv_of([line for table in tables for line in long_form(table)])
+
+
+def csv_of(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Plain dictionaries of the same keys as CSV; nothing where there are none."""
     text = io.StringIO()
-    lines = [line for table in tables for line in long_form(table)]
     writer = csv.DictWriter(text, fieldnames=list(lines[0]) if lines else [], lineterminator="\n")
     if lines:
         writer.writeheader()
@@ -218,13 +233,18 @@ def _plain_table(table: Table) -> dict[str, Any]:
 
 def show(tables: Sequence[Table], console: Console, costs: bool = False) -> None:
     """Print the tables: with rules and bold type on a terminal, as Markdown anywhere else."""
+    show_sheets([lay_out(table, costs) for table in tables], console)
+
+
+def show_sheets(sheets: Sequence[Sheet], console: Console) -> None:
+    """Print sheets as `show` prints tables."""
     if not console.is_terminal:
-        console.file.write(to_markdown(tables, costs))
+        console.file.write("\n\n".join(map(markdown_of, sheets)) + "\n")
         return
     from rich.table import Table as Grid
     from rich.text import Text
 
-    for sheet in (lay_out(table, costs) for table in tables):
+    for sheet in sheets:
         grid = Grid(
             title=Text(sheet.heading), caption=Text(" ".join(sheet.sentences)), title_justify="left", caption_justify="left"
         )

@@ -10,15 +10,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbench import registry
+from ganbench.clock import is_utc
 from ganbench.errors import GanbenchError
 from ganbench.files import file_digest
 from ganbench.leaderboard.grouping import dataset_identity, row_identity
-from ganbench.record import Record, Score, load_record
+from ganbench.leaderboard.validate_times import time_faults
+from ganbench.record import Record, Score, is_time_record, load_record
+from ganbench.times import load_times
 
 if TYPE_CHECKING:
     from ganbench.metric import Metric
@@ -48,6 +50,9 @@ def validate(paths: Iterable[Path]) -> tuple[int, list[Problem]]:
     for path in paths:
         count += 1
         try:
+            if is_time_record(path):
+                problems += [Problem(path, sentence) for sentence in time_faults(load_times(path), path)]
+                continue
             record = load_record(path)
         except GanbenchError as error:
             problems.append(Problem(path, str(error)))
@@ -124,7 +129,7 @@ def _of_timing(record: Record) -> Iterator[str]:
     for name, seconds in (("sample_seconds", timing.sample_seconds), ("score_seconds", timing.score_seconds)):
         if seconds is not None and seconds < 0:
             yield f"Its {name} is {seconds:g}, below 0; run its job again."
-    if not _is_time(timing.finished_at):
+    if not is_utc(timing.finished_at):
         yield f"It finished at {timing.finished_at[:40]!r}, no time in UTC such as 2026-01-31T12:00:00Z; run its job again."
     for name in (
         "compile_seconds",
@@ -137,14 +142,6 @@ def _of_timing(record: Record) -> Iterator[str]:
         value = getattr(timing, name)
         if value is not None and value <= 0:
             yield f"Its {name} is {value:g}, and no run costs that; run its job again."
-
-
-def _is_time(text: str) -> bool:
-    """Whether a text is a time as `clock.utc_now` writes it, of this century."""
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").strftime("%Y-%m-%dT%H:%M:%SZ") == text and text.startswith("20")
-    except ValueError:
-        return False
 
 
 def _of_hashes(record: Record) -> Iterator[str]:

@@ -22,12 +22,14 @@ from ganbench.leaderboard.site.board import Board, DatasetPage, Line, Run, Varia
 from ganbench.leaderboard.site.cards import card
 from ganbench.leaderboard.site.comparisons import Comparison, addresses, method_in_words
 from ganbench.leaderboard.site.definitions import COSTS, definitions, protocols, ranking_rules
-from ganbench.leaderboard.site.filters import filters, marks
+from ganbench.leaderboard.site.filters import Mark, filters, marks
 from ganbench.leaderboard.snapshots import snapshots
+from ganbench.leaderboard.speed import apart, devices, metric_sheet, sheets, variant_sheet
 from ganbench.leaderboard.summary import Row
 from ganbench.leaderboard.templates import environment
 from ganbench.leaderboard.tradeoffs import CAPTIONS, over_time, tradeoffs
 from ganbench.record import Record
+from ganbench.times import TimeRecord
 
 PICTURES = 100  # of a data set's page; every row's samples are on its variant's
 CURVES = 12
@@ -36,8 +38,8 @@ BESIDE = 100  # seeds that a run's page lists: all of them on each one's page wo
 POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
 
 
-def overview_page(board: Board) -> str:
-    """The first page: data sets, variants, and how to cite all."""
+def overview_page(board: Board, times: Sequence[TimeRecord]) -> str:
+    """The first page: data sets, variants, what was timed, and how to cite all."""
     variants = [
         {
             "name": page.name,
@@ -57,6 +59,7 @@ def overview_page(board: Board) -> str:
         overview=overview(board.records, len(board.datasets)),
         cards=[card(page) for page in board.datasets],
         variants=sorted(variants, key=lambda each: each["control"]),
+        devices=list(devices(times)),
         bibtex=bibtex(board.records),
     )
 
@@ -89,8 +92,8 @@ def dataset_page(page: DatasetPage, published: Sequence[PublishedTable], folder:
     )
 
 
-def variant_page(page: VariantPage, folder: Folder, keep: Keep) -> str:
-    """One variant: paper, what it says of itself, scores, recipes and runs, samples as training went on."""
+def variant_page(page: VariantPage, folder: Folder, keep: Keep, times: Sequence[TimeRecord]) -> str:
+    """One variant: paper, what it says of itself, scores, recipes and runs, samples as training went on, and its speed."""
     row = page.rows[0]
     places = [
         {
@@ -118,6 +121,7 @@ def variant_page(page: VariantPage, folder: Folder, keep: Keep) -> str:
         about=_about(row.variant.name, {each.variant.source_hash for each in page.rows}),
         places=places,
         curves_caption=CAPTION,
+        speed=sheets([record for record in apart(times)[0] if record.variant.name == page.name]),
     )
 
 
@@ -159,6 +163,19 @@ def methodology_page(board: Board) -> str:
         definitions=definitions(board),
         protocols=protocols(board),
     )
+
+
+def speed_page(board: Board, times: Sequence[TimeRecord]) -> str:
+    """What was timed, a section for each device; names lead to the variants that the board has pages of."""
+    pages = {page.name: Mark(f"variants/{page.slug}.html", {}, like_best=False) for page in board.variants}
+    sections = []
+    for device, members in devices(times).items():
+        variants, metrics = apart(members)
+        links = [pages.get(record.variant.name) for record in variants]
+        tables = [("Training and sampling", variant_sheet(device, variants), links)] if variants else []
+        sections.append((device, tables + ([("Scoring", metric_sheet(device, metrics), [])] if metrics else [])))
+    described = sorted({describe(record.environment) for record in times})
+    return _render("speed.html", "", "Speed", devices=sections, environments=described)
 
 
 def across_page(board: Board, compared: Sequence[Comparison]) -> str:

@@ -16,13 +16,16 @@ from ganbench.leaderboard.site import pages
 from ganbench.leaderboard.site.board import Board, board
 from ganbench.leaderboard.site.comparisons import Comparison, comparisons
 from ganbench.leaderboard.site.folder import SiteFolder
+from ganbench.leaderboard.speed import render_times
 from ganbench.leaderboard.summary import Table, summarise
 from ganbench.leaderboard.table import render
 from ganbench.leaderboard.templates import FOLDER
 from ganbench.record import Record
+from ganbench.times import TimeRecord
 
 Report = Callable[[str, int, int], None]
 FORMS = {"csv": "csv", "json": "json", "latex": "tex"}
+TIME_FORMS = ("csv", "json")
 STYLES = ("report.css", "site/site.css")
 SCRIPTS = ("sort.js", "site/filter.js")
 
@@ -37,9 +40,15 @@ class Published:
 
 
 def publish(
-    records: Iterable[Record], folder: Folder, out: Path, published: Sequence[PublishedTable] = (), report: Report | None = None
+    records: Iterable[Record],
+    folder: Folder,
+    out: Path,
+    published: Sequence[PublishedTable] = (),
+    report: Report | None = None,
+    times: Sequence[TimeRecord] = (),
 ) -> Published:
-    """Write the site of some records to `out`; a function of the records, the files that they name, and the published tables.
+    """Write the site of some records to `out`: a function of the records, the files that they name, the published tables and the
+    time records, which have a page of their own where there are any.
 
     Files that records name are looked for under `folder`. `report` is told (what, done, total). Raises MissingDataError when there
     are no records, UsageError where `out` cannot be written or holds other files, and what `summarise` raises.
@@ -48,30 +57,36 @@ def publish(
     report("ranking", 0, 0)
     made = board(summarise(records))
     if not made.datasets:
-        raise MissingDataError("There are no records to publish; run a suite first.")
+        raise MissingDataError("There are no records of runs to publish; run a suite first.")
     site = SiteFolder(out)
     compared = comparisons(made)
-    site.expect(_names(made, compared))
+    site.expect(_names(made, compared, times))
     site.write(".nojekyll", "")  # GitHub Pages shall serve the files as they are
     for name, parts in (("style.css", STYLES), ("site.js", SCRIPTS)):
         site.write(name, "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in parts))
-    site.write("index.html", pages.overview_page(made))
+    site.write("index.html", pages.overview_page(made, times))
     site.write("methodology.html", pages.methodology_page(made))
     site.write("across.html", pages.across_page(made, compared))
+    if times:
+        site.write("speed.html", pages.speed_page(made, times))
+        for form in TIME_FORMS:
+            site.write(f"speed.{form}", render_times(times, form))
     for each in compared:
         if each.found is not None:
             site.write(f"across/{each.slug}.csv", to_csv(each.found))
             site.write(f"across/{each.slug}.json", json.dumps(plain(each.found), indent=1) + "\n")
     _downloads(site, "board", made.tables, bibtex(made.records))
     total = len(made.datasets) + len(made.variants) + len(made.runs)
-    for done, (name, page) in enumerate(_pages(made, folder, published, site), 1):
+    for done, (name, page) in enumerate(_pages(made, folder, published, site, times), 1):
         site.write(name, page)
         report("writing pages", done, total)
     removed = site.close()
     return Published(out / "index.html", tuple(sorted(site.written)), tuple(removed))
 
 
-def _pages(made: Board, folder: Folder, published: Sequence[PublishedTable], site: SiteFolder) -> Iterable[tuple[str, str]]:
+def _pages(
+    made: Board, folder: Folder, published: Sequence[PublishedTable], site: SiteFolder, times: Sequence[TimeRecord]
+) -> Iterable[tuple[str, str]]:
     """The pages below the first, by name; pictures and downloads are written on the way."""
     for dataset in made.datasets:
         tables = [ranked.table for ranked in dataset.tables]
@@ -79,7 +94,7 @@ def _pages(made: Board, folder: Folder, published: Sequence[PublishedTable], sit
         fitting = [table for table in published if table.dataset == tables[0].dataset.name]
         yield f"datasets/{dataset.slug}.html", pages.dataset_page(dataset, fitting, folder, site.keep)
     for variant in made.variants:
-        yield f"variants/{variant.slug}.html", pages.variant_page(variant, folder, site.keep)
+        yield f"variants/{variant.slug}.html", pages.variant_page(variant, folder, site.keep, times)
     for dataset, line, run in made.runs:
         site.write(f"runs/{run.slug}.json", pages.record_text(run.record))
         yield f"runs/{run.slug}.html", pages.run_page(dataset, line, run)
@@ -91,11 +106,12 @@ def _downloads(site: SiteFolder, name: str, tables: Sequence[Table], citation: s
     site.write(f"{name}.bib", citation + "\n")
 
 
-def _names(made: Board, compared: Sequence[Comparison]) -> list[str]:
+def _names(made: Board, compared: Sequence[Comparison], times: Sequence[TimeRecord]) -> list[str]:
     """Every file that will be written but for pictures."""
     stems = ["board", *(f"datasets/{page.slug}" for page in made.datasets)]
     return [
         *(".nojekyll", "style.css", "site.js", "index.html", "methodology.html", "across.html"),
+        *(f"speed.{suffix}" for suffix in ("html", *TIME_FORMS) if times),
         *(f"across/{each.slug}.{suffix}" for each in compared if each.found is not None for suffix in ("csv", "json")),
         *(f"{stem}.{suffix}" for stem in stems for suffix in (*FORMS.values(), "bib")),
         *(f"datasets/{page.slug}.html" for page in made.datasets),

@@ -1,0 +1,246 @@
+"""`ganbench time`: its records agree with themselves, are kept apart by device, and are shown beside runs."""
+
+import json
+import math
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from ganbench import registry
+from ganbench.cli.app import app
+from ganbench.dataset import Location
+from ganbench.errors import GanbenchError, MissingDataError, UsageError
+from ganbench.harness.plan import Setting
+from ganbench.harness.reference import cached_dataset
+from ganbench.harness.rounds import FEWEST, ROUNDS, time_rounds
+from ganbench.harness.time_variants import VariantTask
+from ganbench.harness.timing import jobs_on, suite_for
+from ganbench.leaderboard.validate_times import time_faults
+from ganbench.times import MetricTimes, Spread, VariantTimes, load_all, load_times, place_of
+from ganbench.variant import Control, Space
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["time", "--variants", "nsgan", "--datasets", "ring-8", "--metrics", "fd,modes", "--rounds", "1", "--threads", "1"]
+
+
+def time_it(out: Path, *arguments: str):
+    return CliRunner().invoke(app, [*SMALL, "--out", str(out), *arguments])
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """One variant and two metrics, timed for a round each, and what the command printed."""
+    out = tmp_path_factory.mktemp("timed")
+    done = time_it(out, "--json")
+    assert done.exit_code == 0, done.exception
+    return out, json.loads(done.stdout)
+
+
+BROKEN_VARIANT = """
+from ganbench.adversarial import adversarial
+from ganbench.nets import build
+from ganbench.variant import Recipe
+
+def loss(D, batch):
+    raise RuntimeError("so it is")
+
+VARIANT = adversarial(
+    name="broken", family="loss", paper="", networks=build.networks, d_loss=loss, g_loss=loss, recipe=Recipe()
+)
+"""
+
+
+# What is measured
+
+
+def test_a_variant_and_a_metric_leave_records_that_agree_with_themselves(timed: tuple[Path, dict]) -> None:
+    out, printed = timed
+    runs, times = load_all([out])
+    assert runs == []
+    assert len(times) == 4
+    assert {each.kind for each in times} == {"variant", "metric"}
+    for record in times:
+        assert list(time_faults(record, out / place_of(record))) == []
+        assert (out / place_of(record)).is_file()
+        assert record.model_dump(mode="json") in printed["records"]
+    for record in (each for each in times if isinstance(each, VariantTimes)):
+        assert record.images_per_second == pytest.approx(record.images_per_step * record.seeds / record.step.median, rel=1e-12)
+        assert record.samples_per_second == pytest.approx(256 / record.batch.median, rel=1e-12)
+        assert (record.step.rounds, record.diverged_seeds, record.executed) == (1, 0, "eager")
+        assert record.peak_memory_bytes is None  # a CPU
+        assert record.specification["suite"] == "ring-8"
+    for record in (each for each in times if isinstance(each, MetricTimes)):
+        assert record.images_per_second == pytest.approx(record.samples.count / record.extraction.median, rel=1e-12)
+        assert record.reference.hash == record.dataset.train_hash
+
+
+def test_seconds_are_those_of_work_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock of its own that work moves on: the burn-in is not counted, and setting up is not either."""
+    now = 0.0
+    works = iter([100.0, 3.0, 1.0, 2.0])
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    assert time_rounds(lambda: wait(50.0), lambda _: wait(next(works)), "cpu", 3) == [3.0, 1.0, 2.0]
+    assert len(time_rounds(lambda: None, lambda _: wait(1e-9), "cpu")) == ROUNDS
+    assert len(time_rounds(lambda: None, lambda _: wait(9.0), "cpu")) == FEWEST
+    assert len(time_rounds(lambda: None, lambda _: wait(9.0), "cpu", 7)) == 7
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.integers(1, 9))
+def test_quartiles_are_numpys(seconds: list[float], parts: int) -> None:
+    found = Spread.of(seconds, parts)
+    expected = np.quantile(np.array(seconds) / parts, [0.0, 0.25, 0.5, 0.75])
+    assert [found.fastest, found.first_quartile, found.median, found.third_quartile] == pytest.approx(expected, rel=1e-12)
+    assert found.rounds == len(seconds)
+
+
+def test_rounds_hold_whole_cycles_of_lazy_phases() -> None:
+    data = cached_dataset("digits", Location())
+    (job,) = jobs_on("digits", data, ["stylegan2"])
+    task = VariantTask(job, data, 1, Setting(out=Path("never-written")), 1)
+    assert task.cycle == math.lcm(*(phase.every for phase in task.variant.phases)) > 1
+
+
+def test_a_training_that_is_no_longer_finite_says_so() -> None:
+    data = cached_dataset("ring-8", Location())
+    (job,) = jobs_on("ring-8", data, ["nsgan"])
+    wild = replace(job, recipe=replace(job.recipe, lr=1e30))
+    record = VariantTask(wild, data, 2, Setting(out=Path("never-written")), 1).measure()
+    assert (record.diverged_seeds, record.step.rounds) == (2, 1)
+
+
+def test_recipes_are_of_the_suite_that_is_called_like_the_data_set_or_has_it_or_of_none() -> None:
+    for dataset, suite in (("digits", "digits"), ("ring-8-wide", "all-points")):
+        assert suite_for(dataset, cached_dataset(dataset, Location()), ["nsgan"]).name == suite
+    data = cached_dataset("ring-8", Location())
+    mine = suite_for("elsewhere", data, None)
+    assert (mine.name, mine.overrides) == ("own-recipes", {})
+    assert not any(isinstance(registry.find("variants", name).load(), Control) for name in mine.variants)
+    (job,) = jobs_on("digits", cached_dataset("digits", Location()), ["nsgan"])
+    assert (job.recipe.lr, job.recipe.batch_size) == (1e-3, 32)  # of suites/digits.toml
+
+
+@pytest.mark.parametrize("dataset", ["digits", "ring-8"])
+def test_every_variant_has_a_job_on_what_it_applies_to(dataset: str) -> None:
+    data = cached_dataset(dataset, Location())
+    for name, entry in registry.entries("variants").items():
+        variant = entry.load()
+        if isinstance(variant, Control):
+            with pytest.raises(UsageError, match="nothing trains"):
+                jobs_on(dataset, data, [name])
+        elif variant.refuses(Space(data.shape, data.classes, data.inputs)) is None:
+            assert [job.name for job in jobs_on(dataset, data, [name])] == [name]
+
+
+# The command
+
+
+def test_what_has_a_record_is_not_timed_again_unless_asked(timed: tuple[Path, dict], tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(timed[0], out)
+    before = {path: path.read_bytes() for path in out.rglob("times/**/*.json")}
+    gone = next(path for path in before if path.name == "seeds-4.json")
+    gone.unlink()
+    done = time_it(out)
+    assert "3 of 4 have a record" in done.stderr
+    assert "Training and sampling on" in done.stdout
+    after = {path: path.read_bytes() for path in before}
+    assert [path for path in before if after[path] != before[path]] == [gone]
+    assert time_it(out, "--overwrite").exit_code == 0
+    assert all(path.read_bytes() != content for path, content in before.items())
+
+
+def test_a_record_of_other_settings_is_refused(timed: tuple[Path, dict], tmp_path: Path) -> None:
+    shutil.copytree(timed[0], tmp_path / "out")
+    path = next((tmp_path / "out").rglob("seeds-1.json"))
+    record = load_times(path)
+    record.model_copy(update={"specification": record.specification | {"torch": "1.0"}}).save(path)
+    done = time_it(tmp_path / "out")
+    assert isinstance(done.exception, UsageError)
+    assert "torch: 1.0, now" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--variants", "nsgna"], "did you mean nsgan?"),
+        (["--datasets", "rign-8"], "did you mean ring-8?"),
+        (["--metrics", "mode"], "did you mean modes?"),
+        (["--base", "nsgann"], "did you mean nsgan?"),
+        (["--variants", "real"], "real is a control"),
+        (["--variants", ""], "--variants names none"),
+        (["--seeds", "1,x"], "--seeds 1,x"),
+        (["--seeds", "0"], "--seeds 0"),
+        (["--tf32", "--device", "cpu"], "--tf32 is of CUDA devices"),
+        (["--json", "-f", "md"], "exclude each other"),
+    ],
+)
+def test_what_cannot_be_right_is_told_before_any_work(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = time_it(tmp_path, *arguments)
+    assert done.stdout == ""
+    assert isinstance(done.exception, GanbenchError)
+    assert done.exception.exit_code == 2
+    assert said in str(done.exception)
+    assert not (tmp_path / "times").exists()
+
+
+def test_missing_weights_are_told_before_any_work(tmp_path: Path) -> None:
+    done = time_it(tmp_path, "--datasets", "digits", "--weights", str(tmp_path / "nowhere.safetensors"))
+    assert isinstance(done.exception, MissingDataError)
+    assert not (tmp_path / "times").exists()
+
+
+def test_a_variant_that_fails_costs_its_own_times_alone(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(BROKEN_VARIANT)
+    done = time_it(tmp_path / "out", "--variants", f"nsgan,{file}", "--seeds", "1", "--metrics", "modes", "--json")
+    assert isinstance(done.exception, GanbenchError)
+    assert done.exception.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["failed"] == [{"task": "ring-8/broken, 1 seed", "message": "RuntimeError: so it is"}]
+    assert [record["kind"] for record in found["records"]] == ["variant", "metric"]
+
+
+# make bench
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
+def test_make_bench_compares_once_a_run_is_saved(tmp_path: Path) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv/.installed").touch()
+    python = tmp_path / ".venv/bin/python"
+    python.write_text("#!/bin/sh\necho this-machine\n")
+    python.chmod(0o755)
+
+    def make(*arguments: str) -> str:
+        return subprocess.run(["make", "-n", "bench", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert "--benchmark-autosave" in make()
+    assert "compare" not in make()
+    saved = tmp_path / ".benchmarks"
+    (saved / "another-machine").mkdir(parents=True)
+    (saved / "another-machine/0001_x.json").touch()
+    assert "compare" not in make()
+    (saved / "this-machine").mkdir()
+    (saved / "this-machine/0001_x.json").touch()
+    assert "--benchmark-compare --benchmark-compare-fail=min:100%" in make()
+    assert "--benchmark-compare=0001 --benchmark-compare-fail=min:30%" in make("AGAINST=0001", "BOUND=min:30%")
+
+
+def test_threads_are_those_that_were_asked_for(timed: tuple[Path, dict]) -> None:
+    assert {record["environment"]["threads"] for record in timed[1]["records"]} == {1}
+    assert torch.get_num_threads() == 1
