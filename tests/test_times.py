@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from ganbench.cli.app import app
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError
+from ganbench.leaderboard.seed_charts import seed_charts
 from ganbench.leaderboard.site.publish import publish
 from ganbench.leaderboard.speed import lines, render_times, sheets
 from ganbench.leaderboard.validate import validate
@@ -244,6 +245,19 @@ def test_a_site_has_a_page_of_speed_that_the_overview_and_the_variant_lead_to(tm
     assert (tmp_path / "speed.csv").read_text() == render_times(times, "csv")
     policy = next(attrs["content"] for _, attrs in found["speed.html"].tags if "http-equiv" in attrs)
     assert policy.startswith("default-src 'none'")
+
+
+def test_what_seeds_cost_is_drawn_in_times_of_one_seed() -> None:
+    line = [variant_times("gan", seeds, seconds) for seeds, seconds in [(4, 0.02), (1, 0.01), (16, 0.04)]]
+    elsewhere = [variant_times("gan", 64, 0.9, environment=GPU), variant_times("vae", 1), variant_times("vae", 4)]
+    (chart,) = seed_charts(line + elsewhere)
+    (gan,) = chart.lines  # two numbers of seeds make no line
+    assert gan.name == "gan"
+    # Logarithmic axes from 1 to 16 across and up: 4 seeds lie half way across; a cost of 2 a quarter of the way up.
+    width, height = chart.width, chart.height
+    assert gan.mean == f"M0 {height:g}L{width / 2:g} {0.75 * height:g}L{width:g} {height / 2:g}"
+    assert gan.apart == (f"M0 {height:g}L{width:g} 0",)  # one by one, 16 seeds cost 16
+    assert chart.x_ticks == ((0.0, "1"), (width, "16"))
 
 
 def test_a_site_without_time_records_says_nothing_of_speed(tmp_path: Path) -> None:

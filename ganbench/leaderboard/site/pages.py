@@ -18,6 +18,8 @@ from ganbench.leaderboard.numbers import clean
 from ganbench.leaderboard.published import HEADINGS, PublishedTable, printed
 from ganbench.leaderboard.samples import Keep, Picture, pictures
 from ganbench.leaderboard.section import counted, dataset_facts, origin, overview
+from ganbench.leaderboard.seed_charts import CAPTION as SEEDS_COST
+from ganbench.leaderboard.seed_charts import seed_charts
 from ganbench.leaderboard.site.board import Board, DatasetPage, Line, Run, VariantPage
 from ganbench.leaderboard.site.cards import card
 from ganbench.leaderboard.site.comparisons import Comparison, addresses, method_in_words
@@ -173,9 +175,10 @@ def speed_page(board: Board, times: Sequence[TimeRecord]) -> str:
         variants, metrics = apart(members)
         links = [pages.get(record.variant.name) for record in variants]
         tables = [("Training and sampling", variant_sheet(device, variants), links)] if variants else []
-        sections.append((device, tables + ([("Scoring", metric_sheet(device, metrics), [])] if metrics else [])))
+        tables += [("Scoring", metric_sheet(device, metrics), [])] if metrics else []
+        sections.append((device, tables, seed_charts(variants)))
     described = sorted({describe(record.environment) for record in times})
-    return _render("speed.html", "", "Speed", devices=sections, environments=described)
+    return _render("speed.html", "", "Speed", devices=sections, environments=described, seeds_cost=SEEDS_COST)
 
 
 def across_page(board: Board, compared: Sequence[Comparison]) -> str:
