@@ -121,15 +121,23 @@ def test_a_training_that_is_no_longer_finite_says_so() -> None:
     assert (record.diverged_seeds, record.step.rounds) == (2, 1)
 
 
-def test_recipes_are_of_the_suite_that_is_called_like_the_data_set_or_has_it_or_of_none() -> None:
-    for dataset, suite in (("digits", "digits"), ("ring-8-wide", "all-points")):
-        assert suite_for(dataset, cached_dataset(dataset, Location()), ["nsgan"]).name == suite
-    data = cached_dataset("ring-8", Location())
-    mine = suite_for("elsewhere", data, None)
-    assert (mine.name, mine.overrides) == ("own-recipes", {})
-    assert not any(isinstance(registry.find("variants", name).load(), Control) for name in mine.variants)
-    (job,) = jobs_on("digits", cached_dataset("digits", Location()), ["nsgan"])
-    assert (job.recipe.lr, job.recipe.batch_size) == (1e-3, 32)  # of suites/digits.toml
+def test_recipes_are_of_the_suite_that_trains_the_variant_on_the_data_set() -> None:
+    for dataset, variant, suite in (
+        ("digits", "nsgan", "digits"),  # called like the data set
+        ("digits", "pacgan3", "all-images"),  # the first that trains it there, by name
+        ("ring-8-wide", "nsgan", "all-points"),
+        ("ring-8", "somebodys-own", "ring-8"),
+        ("fashion-mnist", "nsgan", None),
+    ):
+        assert suite_for(dataset, variant) == suite
+    data = cached_dataset("digits", Location())
+    (job,) = jobs_on("digits", data, ["nsgan"])
+    assert (job.suite, job.recipe.lr, job.recipe.batch_size) == ("digits", 1e-3, 32)  # of suites/digits.toml
+    (own,) = jobs_on("fashion-mnist", data, ["nsgan"])
+    assert own.recipe == registry.find("variants", "nsgan").load().recipe
+    assert {job.name for job in jobs_on("fashion-mnist", data, None)} == {job.name for job in jobs_on("digits", data, None)}
+    with pytest.raises(UsageError, match="name nsgan twice"):
+        jobs_on("digits", data, ["nsgan", "nsgan"])
 
 
 @pytest.mark.parametrize("dataset", ["digits", "ring-8"])

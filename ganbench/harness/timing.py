@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ganbench.dataset import LoadedDataset
+from ganbench.dataset import LoadedDataset, find_dataset
 from ganbench.environment import available_cores
 from ganbench.errors import GanbenchError, UsageError
 from ganbench.harness.executor import described
@@ -99,45 +100,67 @@ def time_all(tasks: Sequence[Task], left: Sequence[Task], setting: Setting, repo
     return Timed([load_times(path) for path in paths], failures)
 
 
-def suite_for(dataset: str, loaded: LoadedDataset, variants: Sequence[str] | None) -> Suite:
-    """The suite whose recipes are timed on a data set, cut down to it and to the variants: those it trains, where none are given.
+def suite_for(dataset: str, variant: str) -> str | None:
+    """The shipped suite whose recipe of a variant on a data set is timed; None where no suite has that data set.
 
-    It is the shipped suite that is called like the data set, else the first that has it, by name; else one that leaves variants
-    their own recipes.
+    Of the suites that have it, the one that is called like the data set stands first, then the others by name; of these, the first
+    that trains the variant there, and where none does, the first.
     """
-    shipped = suites()
-    having = [name for name in (dataset, *shipped) if name in shipped and dataset in load_suite(name).datasets]
-    if having:
-        content = load_suite(having[0]).model_dump(exclude_none=True)
-        content["datasets"] = {dataset: content["datasets"][dataset]}
-    else:
-        usual = load_suite(USUAL)
-        content = {"name": "own-recipes", "datasets": {dataset: {}}, "steps": usual.steps, "variants": usual.variants}
-    content["variants"] = list(variants or [name for name in content["variants"] if _is_trained(name, loaded)])
-    return parse_suite(content, f"The suite for {dataset}")
-
-
-def _is_trained(name: str, loaded: LoadedDataset) -> bool:
-    variant = find("variants", name).load()
-    return not isinstance(variant, Control) and variant.refuses(Space(loaded.shape, loaded.classes, loaded.inputs)) is None
+    having = sorted((name for name, suite in _shipped().items() if dataset in suite.datasets), key=lambda name: name != dataset)
+    training = [name for name in having if variant in _shipped()[name].variants]
+    return next(iter(training or having), None)
 
 
 def jobs_on(dataset: str, loaded: LoadedDataset, variants: Sequence[str] | None) -> list[Job]:
-    """The jobs of a data set's suite. Raises UsageError for a control, which nothing trains, and for what `plan` refuses."""
-    jobs = plan(suite_for(dataset, loaded, variants), {dataset: loaded})
+    """A job for each variant, with the recipe of its suite; without `variants`, for those that the data set's first suite trains.
+
+    Raises UsageError for a control, which nothing trains, for a variant that is named twice, and for what `plan` refuses.
+    """
+    names = list(variants or _usual(dataset, loaded))
+    jobs = [job for name in names for job in plan(_cut(dataset, name), {dataset: loaded})]
     for job in jobs:
         if job.recipe is None:
             raise UsageError(f"{job.name} is a control, which nothing trains; leave it out.")
+        if [other.name for other in jobs].count(job.name) > 1:
+            raise UsageError(f"The variants {', '.join(names)} name {job.name} twice; remove or rename one.")
     return jobs
+
+
+@functools.cache
+def _shipped() -> dict[str, Suite]:
+    return {name: load_suite(name) for name in suites()}
+
+
+def _usual(dataset: str, loaded: LoadedDataset) -> list[str]:
+    """The variants that the first suite of a data set trains; on one that no suite has, those of `USUAL` that apply to it."""
+    space = Space(loaded.shape, loaded.classes, loaded.inputs)
+    found = {name: find("variants", name).load() for name in _shipped()[suite_for(dataset, "") or USUAL].variants}
+    return [name for name, variant in found.items() if not isinstance(variant, Control) and variant.refuses(space) is None]
+
+
+def _cut(dataset: str, variant: str) -> Suite:
+    """The suite of a variant on a data set, cut down to the two; without one, the variant has its own recipe."""
+    name = suite_for(dataset, variant)
+    if name is None:
+        content: dict[str, Any] = {"name": "own-recipe", "datasets": {dataset: {}}, "steps": _shipped()[USUAL].steps}
+    else:
+        content = _shipped()[name].model_dump(exclude_none=True)
+        content["datasets"] = {dataset: content["datasets"][dataset]}
+    return parse_suite(content | {"variants": [variant], "seeds": 1}, f"The suite for {variant} on {dataset}")
 
 
 def _tasks(name: str, loaded: LoadedDataset, wanted: Wanted, setting: Setting) -> list[Task]:
     """The tasks of one data set."""
-    jobs, seeds = jobs_on(name, loaded, wanted.variants), sorted(set(wanted.seeds))
-    scoring = Scoring(loaded, jobs[0].extractor, jobs[0].samples, setting, wanted.rounds)
+    home, _ = find_dataset(name)
+    seeds = sorted(set(wanted.seeds))
+    scoring = Scoring(loaded, home.extractor, min(home.samples, len(loaded.test)), setting, wanted.rounds)
     return [
-        *(VariantTask(job, loaded, count, setting, wanted.rounds) for job in jobs for count in seeds),
-        *metric_tasks(scoring, wanted.metrics or jobs[0].metrics),
+        *(
+            VariantTask(job, loaded, count, setting, wanted.rounds)
+            for job in jobs_on(name, loaded, wanted.variants)
+            for count in seeds
+        ),
+        *metric_tasks(scoring, wanted.metrics or home.metrics),
     ]
 
 
