@@ -119,9 +119,9 @@ class Timing(Model):
     whole stack, and so are `compile_seconds`, the part of them in which gradients were compiled (`images_per_second` leaves it
     out), and `peak_memory_bytes`, the most that torch held on a CUDA device while it trained (None on a CPU).
 
-    Of the generator in evaluation mode: `sample_latency_seconds`, the median for one sample in a batch of one;
-    `samples_per_second`, 256 over the median for a batch of so many; and `flops_per_sample`, as torch.utils.flop_counter counts
-    one forward pass: matrix products, convolutions and attention, a multiply-add as 2, nothing else.
+    Of the generator in evaluation mode, measured on the first seed of a stack: `sample_latency_seconds`, the median for one sample
+    in a batch of one; `samples_per_second`, 256 over the median for a batch of so many; and `flops_per_sample`, as
+    torch.utils.flop_counter counts one forward pass: matrix products, convolutions and attention, a multiply-add as 2.
     """
 
     train_seconds: float

@@ -146,9 +146,9 @@ def _conclude(run: Run, training: Training, index: int, train_seconds: float, pe
     path = job.place(setting.out, "checkpoints") / f"seed-{seed}.safetensors"
     checkpoint_hash = save_generator(path, training.generator_state(index), facts, training.space, training.recipe)
     run.keep(seed, "checkpoint", path)
-    timing = timing.model_copy(
-        update=sampling_cost(network, training.recipe, given_to(training, run.dataset, SAMPLING_BATCH), seed)
-    )
+    if run.sampling is None:
+        run.sampling = sampling_cost(network, training.recipe, given_to(training, run.dataset, SAMPLING_BATCH), seed)
+    timing = timing.model_copy(update=run.sampling)
     run.finish(
         seed,
         items,

@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass
 class Run:
-    """What a job works with, loaded once, and what it has found so far: evaluations and files by seed."""
+    """What a job works with, loaded once, and what it has found so far: evaluations and files by seed, and what sampling costs."""
 
     job: Job
     setting: Setting
@@ -54,6 +54,7 @@ class Run:
     still_wanted: Callable[[], None]
     evaluations: dict[int, list[Evaluation]] = field(default_factory=dict)
     files: dict[int, dict[str, str]] = field(default_factory=dict)
+    sampling: dict[str, float | int | None] | None = None  # of the first seed that was scored: the others' generators are like it
 
     def score(self, items: Tensor, source: str, labels: Tensor | None = None) -> Scored:
         """Scores and protocol of one set of samples, with their classes where they have any."""
