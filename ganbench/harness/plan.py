@@ -16,6 +16,7 @@ from ganbench.files import digest
 from ganbench.find_extractor import find_extractor
 from ganbench.harness.suite import DatasetPlan, Override, Suite
 from ganbench.metric import Metric
+from ganbench.ranks import ALONE, Ranks
 from ganbench.record import Record, load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
@@ -35,6 +36,7 @@ class Setting:
     checkpoint_seconds: float = 30.0  # between two states saved while training
     execution: Execution = field(default_factory=Execution)
     token: str = ""  # of the run that holds `out`: see `claim`
+    ranks: Ranks = ALONE  # the processes that share each training
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Job:
     def specification(self, setting: Setting) -> dict[str, Any]:
         """All that decides the numbers of a run but its seed, as plain values.
 
-        A variant from a file of the user's carries the file's hash: other code is another specification.
+        A variant from a file of the user's carries the file's hash: other code is another specification. The number of processes
+        is no part of it, as the number of threads is none: batches, batch norm and losses are those of the whole batch, so that
+        only the order of sums is another. The record's environment names both.
         """
         entry = find("variants", self.variant)
         recipe = asdict(self.recipe) | {"betas": list(self.recipe.betas)} if self.recipe else None

@@ -79,8 +79,8 @@ class _Opened:
         )
 
 
-def run_request(request: Request) -> Scored:
-    """The scores, with their protocol.
+def run_request(request: Request) -> Scored | None:
+    """The scores, with their protocol; None in a process that helps the one that leads (`Pass.ranks`).
 
     Raises UsageError, MissingDataError or InvalidInputError with the sentence for the user; no number comes from bad input.
     """
@@ -93,6 +93,8 @@ def run_request(request: Request) -> Scored:
     loaded = [each.extractor for each in asked]
     _check_shapes(opened, loaded)
     comparison = _read_all(request, opened, asked)
+    if not request.how.ranks.leads:
+        return None
     report = request.how.report
     scored = score(comparison, asked, request.resampling, lambda label: report(f"computing {label}", 0, 0))
     for side in (comparison.samples, comparison.reference):
@@ -185,7 +187,7 @@ def _read_all(request: Request, opened: _Opened, asked: Sequence[Asked]) -> Comp
     needs = {need for each in asked for metric in each.metrics for need in metric.needs}
     paths: dict[str, PathSteps] = {}
     for each in asked:
-        if any("path" in metric.needs for metric in each.metrics):
+        if how.ranks.leads and any("path" in metric.needs for metric in each.metrics):
             paths[each.extractor.name] = path_steps(opened.samples, each.extractor, request.path_steps, request.reading.seed, how)
     samples = read_side(opened.samples, extractors, how, images="images" in needs)
     reference: Side | None = None
