@@ -145,6 +145,10 @@ def told() -> dict[str, Any]:
     """The leader's next word, waited for as long as it takes. Raises LostError when a process is gone."""
     assert _words is not None  # only a run of several processes has a leader
     _words.told += 1
+    try:
+        _words.store.set(_waiting(_words.ranks.rank, _words.told), "")
+    except RuntimeError:
+        raise LostError("What started this run is gone; start the same command again.") from None
     word: dict[str, Any] = json.loads(_heard(f"told/{_words.told}"))
     return word
 
@@ -201,10 +205,7 @@ def speaks() -> bool:
         with contextlib.suppress(UsageError):
             return from_environment().leads
         return True
-    # Once the leader has said a word the others wait for the next one: what it meets then, it meets alone.
-    if not (_words.ranks.leads and _words.told) and _met_by_all("end"):
-        return _words.ranks.leads
-    return _first_to_go()
+    return _words.ranks.leads if _met_by_all("end") else _first_to_go()
 
 
 def leave(code: int) -> NoReturn:
@@ -239,19 +240,24 @@ def _heard(key: str) -> bytes:
         raise LostError("What started this run is gone; start the same command again.") from None
 
 
+def _waiting(rank: int, word: int) -> str:
+    return f"waiting/{rank}/{word}"
+
+
 def _met_by_all(what: str) -> bool:
-    """Whether every process reports an error here, within `PATIENCE`."""
+    """Whether every process reports an error here, within `PATIENCE`; not where one waits for what the leader says next."""
     assert _words is not None
+    store, ranks = _words.store, _words.ranks
     try:
-        _words.store.set(f"{what}/{_words.ranks.rank}", "failed")
-        reports = [f"{what}/{rank}" for rank in range(_words.ranks.count)]
+        store.set(f"{what}/{ranks.rank}", "failed")
+        reports = [f"{what}/{rank}" for rank in range(ranks.count)]
+        next_word = [_waiting(rank, _words.told + 1) for rank in range(1, ranks.count)] if ranks.leads else []
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            if _words.store.check([GONE]):
-                return False
-            if _words.store.check(reports):
-                return True
+        while not store.check(reports) and time.monotonic() < until:
+            if store.check([GONE]) or any(store.check([each]) for each in next_word):
+                break
             time.sleep(0.05)
+        return bool(store.check(reports))  # looked at again: who has reported may already wait
     except RuntimeError:
         pass
     return False

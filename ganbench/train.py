@@ -65,6 +65,8 @@ class Training:
         check_batch_shared(recipe.batch_size, ranks, variant.name)
         self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several)
         self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
+        if ranks.several and ranks.leads and execution.graphs and device.startswith("cuda"):
+            log.warning("%s: in several processes its steps run one kernel at a time, not as CUDA graphs.", variant.name)
         self.batches = RealBatches(dataset, seeds, recipe.batch_size, device, dtype)
         self.optimizers = {phase.name: build_optimizer(phase, recipe, self.networks) for phase in variant.phases}
         self.average = {key: value.clone() for key, value in self._generator().state().items()} if recipe.ema_decay else None

@@ -14,6 +14,7 @@ from ganbench.errors import UsageError
 from ganbench.extractor import LoadedExtractor, Loading
 from ganbench.find_extractor import find_extractor
 from ganbench.metric import Metric, PathSteps
+from ganbench.ranks import tell, told
 from ganbench.score.choose import Given, choose_metrics, find_metric, lacking
 from ganbench.score.notes import same_content
 from ganbench.score.resample import Resampling
@@ -84,16 +85,21 @@ def run_request(request: Request) -> Scored | None:
 
     Raises UsageError, MissingDataError or InvalidInputError with the sentence for the user; no number comes from bad input.
     """
-    if request.how.cache:
+    several, leads = request.how.ranks.several, request.how.ranks.leads
+    if request.how.cache and leads:
         request.how.cache.check()
+    if not leads:
+        told()  # that all is there: what is downloaded is downloaded once
     opened = _open(request)
     wanted = _wanted(request, opened)
     files = _weights(request.weights, list(wanted))
     asked = [Asked(_load(name, files.get(name), request), metrics) for name, metrics in wanted.items()]
     loaded = [each.extractor for each in asked]
     _check_shapes(opened, loaded)
+    if several and leads:
+        tell({"loaded": True})
     comparison = _read_all(request, opened, asked)
-    if not request.how.ranks.leads:
+    if not leads:
         return None
     report = request.how.report
     scored = score(comparison, asked, request.resampling, lambda label: report(f"computing {label}", 0, 0))
