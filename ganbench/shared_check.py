@@ -36,12 +36,11 @@ def check_shared(variant: str, phase: Phase, networks: Mapping[str, StackedNetwo
     runs the whole batch by itself for it; where its memory is too small for that, the question stays open, and training goes on.
     """
     ours = _updates(phase, networks, {name: net.bind for name, net in networks.items()}, batch)
-    off = torch.zeros((), dtype=torch.float64, device=ours.device)
+    off = torch.zeros((), dtype=torch.float64, device=ours[0].device)
     if torch.distributed.get_rank() == 0:
         try:
             theirs = _updates(phase, networks, {name: net.alone for name, net in networks.items()}, batch)
-            good = theirs.isfinite().all(1)  # a seed that diverged before a training was resumed says nothing
-            off.fill_((ours - theirs)[good].norm() / theirs[good].norm().clamp(min=torch.finfo(theirs.dtype).tiny))
+            off.copy_(torch.stack([_distance(one, other) for one, other in zip(ours, theirs, strict=True)]).amax())
         except torch.OutOfMemoryError:
             pass
     broadcast(off)
@@ -52,12 +51,29 @@ def check_shared(variant: str, phase: Phase, networks: Mapping[str, StackedNetwo
         )
 
 
-def _updates(phase: Phase, networks: Mapping[str, StackedNetwork], binders: Mapping[str, Binder], batch: dict[str, Any]) -> Tensor:
-    """What a step would do, (S, P): the gradients of all parameters that it updates, and all buffers as it leaves them."""
-    buffers: dict[str, Tensors] = tree_map(torch.clone, {name: net.buffers for name, net in networks.items()})
+def _updates(
+    phase: Phase, networks: Mapping[str, StackedNetwork], binders: Mapping[str, Binder], batch: dict[str, Any]
+) -> tuple[Tensor, Tensor]:
+    """What a step would do: the gradients of all parameters that it updates, (S, P), and what it adds to the buffers, (S, Q)."""
+    before = {name: net.buffers for name, net in networks.items()}
+    buffers: dict[str, Tensors] = tree_map(torch.clone, before)
     parameters = {name: net.parameters if name in phase.updates else net.frozen for name, net in networks.items()}
     with arithmetic(tf32=False):
         losses, _ = evaluate_at(phase.objective, binders, parameters, buffers, batch)
         leaves = [value for name in phase.updates for value in parameters[name].values()]
         found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
-    return torch.cat([each.reshape(len(each), -1).to(losses.dtype) for each in (*found, *tree_flatten(buffers)[0])], 1)
+    states = zip(tree_flatten(buffers)[0], tree_flatten(before)[0], strict=True)
+    added = [after.to(losses.dtype) - old.to(losses.dtype) for after, old in states]
+    return _side_by_side(list(found), losses), _side_by_side(added, losses)
+
+
+def _side_by_side(tensors: list[Tensor], like: Tensor) -> Tensor:
+    return torch.cat([like.new_zeros(len(like), 0), *(each.reshape(len(each), -1) for each in tensors)], 1)
+
+
+def _distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    """How far apart two (S, P) are, as a share of the second's norm; nothing where that is less than the rounding of 1."""
+    good = theirs.isfinite().all(1)  # a seed that diverged before a training was resumed says nothing
+    least = torch.finfo(theirs.dtype).eps / ROUNDING
+    share: Tensor = (ours - theirs)[good].norm() / theirs[good].norm().clamp(min=least)
+    return share.double()

@@ -103,14 +103,16 @@ def run(
             ranks=ranks,
         )
         _check_execution(setting)
-        if not ranks.leads:
-            _follow(wanted, setting, dry_run)
-        elif failed := _lead(wanted, setting, asked, overwrite, dry_run, as_json):
-            raise typer.Exit(failed)
+        if ranks.leads:
+            failed = _lead(wanted, setting, asked, overwrite, dry_run, as_json)
+        else:
+            failed = _follow(wanted, setting, dry_run)
+    if failed:
+        raise typer.Exit(1)
 
 
-def _lead(suite: Suite, setting: Setting, asked: executors.Asked, overwrite: bool, dry_run: bool, as_json: bool) -> int:
-    """Run what is left, and show it: the exit code."""
+def _lead(suite: Suite, setting: Setting, asked: executors.Asked, overwrite: bool, dry_run: bool, as_json: bool) -> bool:
+    """Run what is left, and show it: whether a job failed."""
     from ganbench.harness.harness import prepare, run_suite
     from ganbench.harness.leader import check_jobs
     from ganbench.harness.lockstep import finish
@@ -121,15 +123,15 @@ def _lead(suite: Suite, setting: Setting, asked: executors.Asked, overwrite: boo
     chosen = executors.choose_executor(asked, len(prepared.left), setting.device, setting.ranks)
     if dry_run:
         _show_plan(prepared, setting, chosen, as_json)
-        return 0
+        return False
     finished = run_suite(prepared, setting, chosen, err)
     finish()
     _show_results(finished, setting, as_json)
-    return 1 if finished.failures else 0
+    return bool(finished.failures)
 
 
-def _follow(suite: Suite, setting: Setting, dry_run: bool) -> None:
-    """Train along with the leader of several processes."""
+def _follow(suite: Suite, setting: Setting, dry_run: bool) -> bool:
+    """Train along with the leader of several processes, who tells what failed: False."""
     import torch
 
     from ganbench.harness.leader import Leader
@@ -138,7 +140,7 @@ def _follow(suite: Suite, setting: Setting, dry_run: bool) -> None:
     from ganbench.harness.reference import cached_dataset
 
     if dry_run:
-        return
+        return False
     torch.set_num_threads(Leader(setting.ranks).threads)
     with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with the leader's results
         follow(
@@ -147,6 +149,7 @@ def _follow(suite: Suite, setting: Setting, dry_run: bool) -> None:
             },
             setting,
         )
+    return False
 
 
 def _check_execution(setting: Setting) -> None:

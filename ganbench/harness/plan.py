@@ -72,10 +72,12 @@ class Job:
     def specification(self, setting: Setting) -> dict[str, Any]:
         """All that decides the numbers of a run but its seed, as plain values.
 
-        A variant from a file of the user's carries the file's hash: other code is another specification. The number of processes
-        is no part of it, as the number of threads is none: batches, batch norm and losses are those of the whole batch, so that
-        only the order of sums is another. The record's environment names both.
+        A variant from a file of the user's carries the file's hash: other code is another specification.
         """
+        # The number of processes is no part of it, as the number of threads is none: batches, batch norm and losses are those of
+        # one process, so that only the order of sums is another, where a compiler or tf32 compute each number in another way. A
+        # float32 training blows up either; but with it in here no other number of processes could go on with a training or fill
+        # in its seeds. The record's environment names both, and how batch norm was taken.
         entry = find("variants", self.variant)
         recipe = asdict(self.recipe) | {"betas": list(self.recipe.betas)} if self.recipe else None
         return {
