@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ Results = dict[str, dict[str, float | str]]
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What all cases came to: one pair of processes runs them, also where several workers run these tests."""
-    shared = tmp_path_factory.getbasetemp().parent
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # of this session: its workers' folders lie side by side
     found = shared / "in-two-processes.json"
     with (shared / "in-two-processes.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
