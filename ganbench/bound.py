@@ -6,6 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map
+
+from ganbench.errors import UsageError
+from ganbench.shares import lend, own, whole
 
 Tensors = dict[str, Tensor]
 
@@ -23,4 +27,33 @@ class BoundNetwork:
 
     def at(self, parameters: Tensors) -> BoundNetwork:
         """The same network with other parameters: an objective that steps a network inside itself (unrolled GAN) reads this."""
-        return BoundNetwork(self.module, parameters, self.buffers)
+        return type(self)(self.module, parameters, self.buffers)
+
+
+class SharedNetwork(BoundNetwork):
+    """The same function of a whole batch, of which each process runs the module on its own rows: so a loss sees all samples.
+
+    A network without parameters only holds numbers from step to step; it is small, and every process runs it on all rows.
+    """
+
+    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors) -> None:
+        super().__init__(module, parameters, buffers)
+        seen_whole: frozenset[str] = getattr(
+            module, "seen_whole", frozenset()
+        )  # by layers that are shown all rows: see `nets.shared`
+        names = [name for name in parameters if name not in seen_whole]
+        self._lent = {**parameters, **dict(zip(names, lend(*(parameters[name] for name in names)), strict=True))}
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        """What the module gives for all rows. Raises UsageError where that is one number for all of them."""
+        if not self.parameters:
+            return super().__call__(*inputs)
+        rows = tuple(own(each) if isinstance(each, Tensor) and each.ndim else each for each in inputs)
+        output: Tensor = tree_map(_gathered, functional_call(self.module, {**self._lent, **self.buffers}, rows))
+        return output
+
+
+def _gathered(output: Any) -> Any:
+    if isinstance(output, Tensor) and output.ndim == 0:
+        raise UsageError("A network gives one number for its whole batch, which cannot be shared out; train it in one process.")
+    return whole(output) if isinstance(output, Tensor) else output

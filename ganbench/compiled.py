@@ -38,7 +38,7 @@ def compile_gradients(
     """
     from torch.fx.experimental.proxy_tensor import make_fx  # a second to import, and few need it
 
-    modules = {name: net.module for name, net in networks.items()}
+    binders = {name: net.alone for name, net in networks.items()}
     parameters = {name: net.frozen for name, net in networks.items()}
     buffers = {name: net.buffers for name, net in networks.items()}
 
@@ -48,7 +48,7 @@ def compile_gradients(
             name: {key: value.detach().requires_grad_() for key, value in frozen[name].items()} if name in phase.updates else each
             for name, each in frozen.items()
         }
-        losses, _ = evaluate_at(phase.objective, modules, moving, held, batch)
+        losses, _ = evaluate_at(phase.objective, binders, moving, held, batch)
         leaves = [value for name in phase.updates for value in moving[name].values()]
         found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
         return [each.contiguous() for each in found]

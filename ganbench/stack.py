@@ -9,7 +9,8 @@ at once are slower (`ganbench.execution.apart`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,17 +18,25 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.utils._pytree import tree_map
 
-from ganbench.bound import BoundNetwork, Tensors
+from ganbench.bound import BoundNetwork, SharedNetwork, Tensors
 from ganbench.errors import UsageError
+from ganbench.nets.shared import share
 from ganbench.rng import seeded_globally, stream_seed
-from ganbench.variant import Batch, Networks, Objective, Recipe, Space, Variant
+from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
+
+Binder = Callable[[Tensors, Tensors], BoundNetwork]  # parameters and buffers of one seed -> the network that has them
 
 
 class StackedNetwork:
-    """One network of S seeds. Every tensor in `parameters` and `buffers` is (S, *shape of the module's own)."""
+    """One network of S seeds. Every tensor in `parameters` and `buffers` is (S, *shape of the module's own).
 
-    def __init__(self, modules: list[nn.Module], device: str, dtype: torch.dtype) -> None:
+    `bind` makes the network of one seed, whose rows several processes share where it is `shared`; `alone` one that they do not.
+    """
+
+    def __init__(self, modules: list[nn.Module], device: str, dtype: torch.dtype, shared: bool = False) -> None:
         self.module = modules[0].to(device=device, dtype=dtype).train()
+        self.alone: Binder = partial(BoundNetwork, self.module)
+        self.bind: Binder = partial(SharedNetwork, share(copy.deepcopy(self.module))) if shared else self.alone
         own = [module.to(device=device, dtype=dtype) for module in modules]
         names = [dict(module.named_parameters()) for module in own]
         held = [dict(module.named_buffers()) for module in own]
@@ -55,9 +64,12 @@ class StackedNetwork:
 
 
 def build(
-    variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype
+    variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype, shared: bool = False
 ) -> dict[str, StackedNetwork]:
-    """The variant's networks for every seed. Weights are drawn on the CPU, so that a seed starts alike on every device."""
+    """The variant's networks for every seed. Weights are drawn on the CPU, so that a seed starts alike on every device.
+
+    `shared`: several processes share the rows of a batch out.
+    """
     built: list[dict[str, nn.Module]] = []
     for seed in seeds:
         with seeded_globally(stream_seed(seed, "init")):
@@ -65,7 +77,7 @@ def build(
     wanted = {"generator", *(name for phase in variant.phases for name in phase.updates)}
     if missing := wanted - built[0].keys():
         raise UsageError(f"{variant.name} builds no network called {missing.pop()!r}; its networks are {', '.join(built[0])}.")
-    return {name: StackedNetwork([each[name] for each in built], device, dtype) for name in built[0]}
+    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared) for name in built[0]}
 
 
 def differentiate(
@@ -106,20 +118,20 @@ def evaluate(
     """
     parameters = {name: net.parameters if name in updated else net.frozen for name, net in networks.items()}
     buffers = {name: net.buffers for name, net in networks.items()}
-    return evaluate_at(objective, {name: net.module for name, net in networks.items()}, parameters, buffers, batch)
+    return evaluate_at(objective, {name: net.bind for name, net in networks.items()}, parameters, buffers, batch)
 
 
 def evaluate_at(
     objective: Objective,
-    modules: Mapping[str, nn.Module],
+    binders: Mapping[str, Binder],
     parameters: dict[str, Tensors],
     buffers: dict[str, Tensors],
     batch: dict[str, Any],
 ) -> tuple[Tensor, Tensors]:
-    """As `evaluate`, with each network's module, and its parameters and buffers, (S, ...) each, given one by one."""
+    """As `evaluate`, with what makes each network, and its parameters and buffers, (S, ...) each, given one by one."""
 
     def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: dict[str, Any]) -> tuple[Tensor, Tensors]:
-        functions = {name: BoundNetwork(module, parameters[name], buffers[name]) for name, module in modules.items()}
+        functions = {name: bind(parameters[name], buffers[name]) for name, bind in binders.items()}
         given = objective(Networks(functions), Batch(**batch))
         if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Tensor) and given[0].ndim == 0):
             raise UsageError("An objective gives something else than a scalar loss and what it watches; return (loss, {}) from it.")
@@ -135,3 +147,12 @@ def evaluate_at(
 def _first(stacked: dict[str, Tensors]) -> dict[str, Tensors]:
     # A view, not an index: its backward is a reshape, where that of an index fills a tensor with zeros.
     return {name: {key: value.view(value.shape[1:]) for key, value in each.items()} for name, each in stacked.items()}
+
+
+def build_optimizer(phase: Phase, recipe: Recipe, networks: Mapping[str, StackedNetwork]) -> torch.optim.Optimizer:
+    """Adam or RMSProp on the stacked parameters: elementwise, so one of them steps every seed."""
+    leaves = [value for name in phase.updates for value in networks[name].parameters.values()]
+    on_cuda = leaves[0].is_cuda  # its count of steps then lies on the device, where a recorded step can move it
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(leaves, lr=phase.lr(recipe), alpha=recipe.betas[1], capturable=on_cuda)
+    return torch.optim.Adam(leaves, lr=phase.lr(recipe), betas=recipe.betas, fused=True, capturable=on_cuda)

@@ -22,9 +22,12 @@ from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
 from ganbench.execution import Execution, apart, arithmetic
 from ganbench.generator import build_generator, draw_latents
+from ganbench.ranks import ALONE, Ranks
 from ganbench.replay import Replays
 from ganbench.rng import stream
-from ganbench.stack import StackedNetwork, build, differentiate
+from ganbench.shared_check import check_batch_shared, check_shared
+from ganbench.shares import broadcast
+from ganbench.stack import StackedNetwork, build, build_optimizer, differentiate
 from ganbench.variant import Noise, Phase, Recipe, Space, Variant
 
 log = logging.getLogger(__name__)
@@ -35,7 +38,8 @@ class Training:
 
     `curves` holds what was watched: `steps`, and by name (`d.loss`, `d.grad_norm`, `d.d_real`, ...) a list of S numbers for each of
     those steps. `diverged_at[s]` is the watched step at which seed s was first seen with a loss, gradient or parameter that is not
-    finite, or None; the other seeds go on untouched.
+    finite, or None; the other seeds go on untouched. Several `ranks` all take every step, on the same batches and the same state;
+    each runs networks on a share of their rows (`bound.SharedNetwork`), so that a step is one process's up to the order of sums.
     """
 
     def __init__(
@@ -50,16 +54,22 @@ class Training:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         execution: Execution = Execution(),
+        ranks: Ranks = ALONE,
     ) -> None:
         self.variant, self.recipe, self.seeds, self.steps, self.execution = variant, recipe, seeds, steps, execution
+        self.ranks = ranks
         self.space = Space(dataset.shape, dataset.classes, dataset.inputs)
         if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
         self._apart = apart(device, dataset.shape)
-        self.networks = build(variant, self.space, recipe, seeds, device, dtype)
+        check_batch_shared(recipe.batch_size, ranks, variant.name)
+        self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several)
+        self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
+        if ranks.several and ranks.leads and execution.graphs and device.startswith("cuda"):
+            log.warning("%s: in several processes its steps run one kernel at a time, not as CUDA graphs.", variant.name)
         self.batches = RealBatches(dataset, seeds, recipe.batch_size, device, dtype)
-        self.optimizers = {phase.name: _optimizer(phase, recipe, self.networks) for phase in variant.phases}
+        self.optimizers = {phase.name: build_optimizer(phase, recipe, self.networks) for phase in variant.phases}
         self.average = {key: value.clone() for key, value in self._generator().state().items()} if recipe.ema_decay else None
         self.streams = {purpose: [stream(seed, purpose, device=device) for seed in seeds] for purpose in ("latent", "noise")}
         self.step = 0
@@ -87,7 +97,7 @@ class Training:
 
     @property
     def _replayed(self) -> bool:
-        return self.execution.graphs and self.device.startswith("cuda")
+        return self.execution.graphs and self.device.startswith("cuda") and not self.ranks.several
 
     @property
     def _noisy(self) -> bool:
@@ -215,6 +225,9 @@ class Training:
         batch = self._draw(phase, chosen)
         leaves = [value for name in phase.updates for value in self.networks[name].parameters.values()]
         noted: dict[str, Tensor] = {}
+        if phase.name in self._unchecked:
+            check_shared(self.variant.name, phase, self.networks, batch)
+            self._unchecked.remove(phase.name)
         if not watch and (compiled := self._compile(phase, batch)):
             gradients = compiled(batch)
         else:
@@ -271,6 +284,8 @@ class Training:
 
     def _note(self, seen: dict[str, Tensor]) -> None:
         """Keep what was watched, and mark the seeds that are no longer finite. The only place that waits for the device."""
+        if self.ranks.several:  # on processors that round differently they would part
+            broadcast(*(value for net in self.networks.values() for value in net.state().values()), *seen.values())
         totals = [value.reshape(len(value), -1).sum(1) for net in self.networks.values() for value in net.frozen.values()]
         finite = torch.isfinite(torch.stack([*totals, *seen.values()])).all(0).tolist()
         self.curves["steps"].append(self.step)
@@ -279,12 +294,3 @@ class Training:
         for index, good in enumerate(finite):
             if not good and self.diverged_at[index] is None:
                 self.diverged_at[index] = self.step
-
-
-def _optimizer(phase: Phase, recipe: Recipe, networks: dict[str, StackedNetwork]) -> torch.optim.Optimizer:
-    """Adam or RMSProp on the stacked parameters: elementwise, so one of them steps every seed."""
-    leaves = [value for name in phase.updates for value in networks[name].parameters.values()]
-    on_cuda = leaves[0].is_cuda  # its count of steps then lies on the device, where a recorded step can move it
-    if recipe.optimizer == "rmsprop":
-        return torch.optim.RMSprop(leaves, lr=phase.lr(recipe), alpha=recipe.betas[1], capturable=on_cuda)
-    return torch.optim.Adam(leaves, lr=phase.lr(recipe), betas=recipe.betas, fused=True, capturable=on_cuda)

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 FLOORS: list[set[str]] = [
-    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval", "execution"},
+    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval", "execution", "ranks", "shares"},
     {
         "variant",
         "adversarial",
@@ -30,9 +30,9 @@ FLOORS: list[set[str]] = [
         "picture",
     }
     | {"weights", "resize", "kernels", "projections", "class_scores", "frechet", "extrapolation"}
-    | {"distances", "neighbours", "cells", "relativistic"},
+    | {"distances", "neighbours", "cells", "relativistic", "moments"},
     {"variants", "datasets", "extractors", "metrics", "generator", "stack", "checkpoint", "cache", "find_extractor"},
-    {"train", "batches", "compiled", "replay", "sources", "score"},
+    {"train", "batches", "compiled", "replay", "shared_check", "sources", "score"},
     {"harness", "leaderboard", "audit"},
     {"cli"},
     {"__main__"},
@@ -51,15 +51,20 @@ NEIGHBOURS = {
     ("registry", "files"),
     ("files", "errors"),
     ("environment", "record"),
+    ("ranks", "errors"),  # a process that is lost, and rows that cannot be shared out, are told to the user
+    ("shares", "errors"),
+    ("shares", "ranks"),
     ("mixture", "dataset"),  # a data set is drawn from its modes
     ("neighbours", "distances"),  # who is near whom is read off distances,
     ("neighbours", "extractor"),  # where the reference is features and no statistics
+    ("moments", "extractor"),  # sums that are merged are those of one place
     ("frechet", "extractor"),  # a Gaussian is fitted to features or given as statistics
     ("extrapolation", "extractor"),  # rows are read in the same blocks,
     ("extrapolation", "metric"),  # an intercept and its error are a metric's value
     ("train", "batches"),  # what one training step reads,
     ("train", "compiled"),  # how its gradients are found,
-    ("train", "replay"),  # and how it is launched
+    ("train", "replay"),  # how it is launched,
+    ("train", "shared_check"),  # and whether it may be shared out over processes
     ("score", "sources"),  # scores are of samples: it reads their type
 }
 

@@ -17,6 +17,7 @@ import ganbench
 from ganbench.cli import auditing, carding, checking, listing, publishing, ranking, running, scoring, showing, tables, timing
 from ganbench.cli.console import err, one_line
 from ganbench.errors import GanbenchError, MissingDataError
+from ganbench.ranks import leave, speaks
 
 
 class Commands(TyperGroup):
@@ -76,21 +77,24 @@ def main() -> None:
     try:
         app(prog_name="ganbench")
     except GanbenchError as error:
-        err.print(f"Error: {one_line(error)}", style="red", highlight=False, soft_wrap=True, markup=False)
-        sys.exit(error.exit_code)
+        if speaks():
+            err.print(f"Error: {one_line(error)}", style="red", highlight=False, soft_wrap=True, markup=False)
+        leave(error.exit_code)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # The reader of our output went away (`ganbench table ... | head`): that is no error of ours.
             sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115 - the interpreter flushes it at exit
             sys.exit(0)
         place = "" if error.filename is None else f"{str(error.filename)[:200]}: "
-        err.print(
-            f"Error: {place}{error.strerror or error}; choose another file or folder.",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
-        )
-        sys.exit(MissingDataError.exit_code)
+        if speaks():
+            err.print(
+                f"Error: {place}{error.strerror or error}; choose another file or folder.",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
+        leave(MissingDataError.exit_code)
     except KeyboardInterrupt:
-        err.print("Stopped. The same command goes on from the last saved state.", highlight=False)
-        sys.exit(130)
+        if speaks():
+            err.print("Stopped. The same command goes on from the last saved state.", highlight=False)
+        leave(130)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ganbench.errors import UsageError
+from ganbench.ranks import ALONE, Ranks, from_environment, joined
 
 if TYPE_CHECKING:
     from ganbench.harness.executor import Executor
@@ -80,13 +83,29 @@ class Asked:
             raise UsageError(f"--gpus-per-job {self.gpus:g}: Slurm gives whole GPUs; give a whole number, or --executor ray.")
 
 
-def choose_executor(asked: Asked, jobs: int, device: str) -> Executor:
+@contextlib.contextmanager
+def processes(asked: Asked) -> Iterator[Ranks]:
+    """Inside, the processes that torchrun started are connected. Raises UsageError for options that are not for them."""
+    if from_environment().several:
+        said = f"{from_environment().count} processes share this run, as torchrun started them"
+        if asked.executor != "local":
+            raise UsageError(f"{said}, and --executor {asked.executor} starts its own; use one or the other.")
+        if asked.workers is not None:
+            raise UsageError(f"{said}, and train one job at a time; leave --workers {asked.workers} out.")
+    with joined() as ranks:
+        yield ranks
+
+
+def choose_executor(asked: Asked, jobs: int, device: str, ranks: Ranks = ALONE) -> Executor:
     """The executor that was asked for, for so many jobs on a device. Raises UsageError for workers that cannot be."""
     from ganbench.environment import available_cores
+    from ganbench.harness.leader import Leader
     from ganbench.harness.ray_jobs import RayJobs
     from ganbench.harness.slurm_jobs import SlurmJobs
     from ganbench.harness.workers import choose_crew
 
+    if ranks.several:
+        return Leader(ranks)
     if asked.executor == "local":
         return choose_crew(jobs, device, asked.workers)
     if asked.workers is not None and asked.workers < 1:

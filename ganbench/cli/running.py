@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 from ganbench.cli import executors
 from ganbench.cli.console import command_line, counted, err, names, print_json, show_tables
 from ganbench.errors import UsageError
+from ganbench.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from ganbench.harness.executor import Executor
@@ -73,7 +76,6 @@ def run(
     """Run a suite: train what is not done yet, score it, print the table, write the report."""
     from ganbench.dataset import Location
     from ganbench.execution import Execution
-    from ganbench.harness.harness import prepare, run_suite
     from ganbench.harness.plan import Setting
     from ganbench.harness.suite import load_suite
 
@@ -88,28 +90,74 @@ def run(
         "eval_samples": eval_samples,
     }
     asked = executors.Asked(executor, workers, address, partition, minutes, cluster, cpus, gpus, retries)
-    wanted = _changed(load_suite(suite), {key: value for key, value in changes.items() if value is not None}, names(datasets))
-    setting = Setting(
-        out=(out or Path("runs") / wanted.name).resolve(),
-        location=Location(root=data_root.resolve() if data_root else None, download=download),
-        weights=weights.resolve() if weights else None,
-        device=_device_for(asked, device),
-        command=command_line(),
-        checkpoint_seconds=checkpoint_seconds,
-        execution=Execution(compile=compile_steps, tf32=tf32),
-    )
-    if tf32 and not setting.device.startswith("cuda"):
-        raise UsageError(f"--tf32 is of CUDA devices, and this run is on the {setting.device}; leave it out.")
+    with executors.processes(asked) as ranks:
+        wanted = _changed(load_suite(suite), {key: value for key, value in changes.items() if value is not None}, names(datasets))
+        setting = Setting(
+            out=(out or Path("runs") / wanted.name).resolve(),
+            location=Location(root=data_root.resolve() if data_root else None, download=download),
+            weights=weights.resolve() if weights else None,
+            device=_device_for(asked, device, ranks),
+            command=command_line(),
+            checkpoint_seconds=checkpoint_seconds,
+            execution=Execution(compile=compile_steps, tf32=tf32),
+            ranks=ranks,
+        )
+        _check_execution(setting)
+        if ranks.leads:
+            failed = _lead(wanted, setting, asked, overwrite, dry_run, as_json)
+        else:
+            failed = _follow(wanted, setting, dry_run)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _lead(suite: Suite, setting: Setting, asked: executors.Asked, overwrite: bool, dry_run: bool, as_json: bool) -> bool:
+    """Run what is left, and show it: whether a job failed."""
+    from ganbench.harness.harness import prepare, run_suite
+    from ganbench.harness.leader import check_jobs
+    from ganbench.harness.lockstep import finish
+
     with err.status("loading data and weights"):
-        prepared = prepare(wanted, setting, overwrite)
-    chosen = executors.choose_executor(asked, len(prepared.left), setting.device)
+        prepared = prepare(suite, setting, overwrite)
+    check_jobs(prepared.left, setting.ranks)
+    chosen = executors.choose_executor(asked, len(prepared.left), setting.device, setting.ranks)
     if dry_run:
         _show_plan(prepared, setting, chosen, as_json)
-        return
+        return False
     finished = run_suite(prepared, setting, chosen, err)
+    finish()
     _show_results(finished, setting, as_json)
-    if finished.failures:
-        raise typer.Exit(1)
+    return bool(finished.failures)
+
+
+def _follow(suite: Suite, setting: Setting, dry_run: bool) -> bool:
+    """Train along with the leader of several processes, who tells what failed: False."""
+    import torch
+
+    from ganbench.harness.leader import Leader
+    from ganbench.harness.lockstep import follow
+    from ganbench.harness.plan import plan
+    from ganbench.harness.reference import cached_dataset
+
+    if dry_run:
+        return False
+    torch.set_num_threads(Leader(setting.ranks).threads)
+    with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with the leader's results
+        follow(
+            lambda: {
+                job.label: job for job in plan(suite, {name: cached_dataset(name, setting.location) for name in suite.datasets})
+            },
+            setting,
+        )
+    return False
+
+
+def _check_execution(setting: Setting) -> None:
+    execution = setting.execution
+    if execution.tf32 and not setting.device.startswith("cuda"):
+        raise UsageError(f"--tf32 is of CUDA devices, and this run is on the {setting.device}; leave it out.")
+    if execution.compile and setting.ranks.several:
+        raise UsageError(f"--compile is of one process, and {setting.ranks.count} share this run; leave it out.")
 
 
 def _changed(suite: Suite, changes: dict[str, Any], datasets: list[str] | None) -> Suite:
@@ -145,10 +193,23 @@ def _seeds(text: str | None) -> int | list[int] | None:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def device_name(name: str) -> str:
-    """The device that `--device` means on this machine. Raises UsageError for one that is not known or not there."""
+def device_name(name: str, ranks: Ranks = ALONE) -> str:
+    """The device that `--device` means on this machine; where several processes share a run, each has a GPU of its own.
+
+    Raises UsageError for one that is not known or not there.
+    """
     import torch
 
+    if ranks.several and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
+        if ranks.local >= torch.cuda.device_count():
+            raise UsageError(
+                f"{ranks.local_count} processes on this machine share the run, and it has {torch.cuda.device_count()} GPUs; start "
+                "no more of them than that, or give --device cpu."
+            )
+        torch.cuda.set_device(ranks.local)
+        return f"cuda:{ranks.local}"
+    if ranks.several and name.startswith("cuda:"):
+        raise UsageError(f"--device {name} is one GPU, and {ranks.count} processes share this run; give --device cuda.")
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name != "cpu" and not name.startswith("cuda"):
@@ -158,13 +219,13 @@ def device_name(name: str) -> str:
     return name
 
 
-def _device_for(asked: executors.Asked, name: str) -> str:
+def _device_for(asked: executors.Asked, name: str, ranks: Ranks) -> str:
     """The device that jobs run on. A cluster's may have a GPU where this machine has none; auto is then what `--gpus-per-job` says.
 
     Raises UsageError for a device that is not known, that is not there, or that does not go with `--gpus-per-job`.
     """
     if asked.executor == "local" or (name == "auto" and asked.gpus is None):
-        return device_name(name)
+        return device_name(name, ranks)
     if name == "auto":
         return "cuda" if asked.gpus else "cpu"
     if name not in ("cpu", "cuda"):

@@ -11,6 +11,7 @@ import typer
 
 from ganbench.cli.console import err, given, names, print_json, progress
 from ganbench.cli.running import device_name
+from ganbench.ranks import joined
 
 if TYPE_CHECKING:
     from ganbench.cache import FeatureCache
@@ -97,12 +98,12 @@ def score(
     from ganbench.dataset import Location
     from ganbench.score.request import Request, run_request
     from ganbench.score.resample import Resampling
-    from ganbench.score.side import BATCH_SIZE, EXACT_BATCH_SIZE, Pass
+    from ganbench.score.side import BATCH_SIZE, EXACT_BATCH_SIZE, Pass, silent
     from ganbench.sources.samples import GeneratorOptions, Reading
 
     extractors = names(extractor)
     generator = GeneratorOptions(latent_dim, latent, classes, _range(value_range), model, trust)
-    with progress() as report:
+    with joined() as ranks, progress() if ranks.leads else contextlib.nullcontext(silent) as report:
         request = Request(
             samples=samples,
             reference=reference,
@@ -111,14 +112,15 @@ def score(
             extractors=given("--extractor", extractors),
             weights=_weights(weights or [], extractors),
             location=Location(root=data_root, download=download),
-            reading=Reading(n, seed, "test", device_name(device), variant_file, features, skip_bad, generator),
-            how=Pass(batch_size or (EXACT_BATCH_SIZE if exact else BATCH_SIZE), _cache(cache, no_cache), report, exact),
+            reading=Reading(n, seed, "test", device_name(device, ranks), variant_file, features, skip_bad, generator),
+            how=Pass(batch_size or (EXACT_BATCH_SIZE if exact else BATCH_SIZE), _cache(cache, no_cache), report, exact, ranks),
             resampling=Resampling(resamples, seed, report) if ci else None,
             path_steps=path_steps,
         )
         with contextlib.redirect_stdout(sys.stderr):  # what a user's own code prints must not mix with results
             scored = run_request(request)
-    _show(scored, as_json)
+    if scored is not None:
+        _show(scored, as_json)
 
 
 def _show(scored: Scored, as_json: bool) -> None:

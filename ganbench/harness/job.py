@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganbench.checkpoint import load_state, remove_state, save_state
+from ganbench.checkpoint import remove_state, save_state
 from ganbench.clock import Stopwatch, utc_now
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import InvalidInputError
-from ganbench.files import digest, write_atomically
+from ganbench.files import write_atomically
 from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_labels, draw_samples, save_generator
 from ganbench.harness.claim import holds
 from ganbench.harness.cost import PeakMemory, sampling_cost
+from ganbench.harness.lockstep import advance, identity, led
 from ganbench.harness.plan import Job, Setting, job_metrics
 from ganbench.harness.progress import Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, real_side
@@ -31,9 +33,8 @@ from ganbench.record import Evaluation, Timing
 from ganbench.registry import find
 from ganbench.rng import stream
 from ganbench.train import Training
-from ganbench.variant import Control, Recipe, Variant
+from ganbench.variant import Control
 
-WATCHED = 100  # points of a learning curve
 PICTURED = 64  # samples of a grid
 
 
@@ -79,7 +80,7 @@ def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[]
     if isinstance(variant, Control):
         _run_control(run, variant)
     else:
-        _run_training(run, variant)
+        _run_training(run)
     report.say("done", message="")
 
 
@@ -99,17 +100,14 @@ def _run_control(run: Run, control: Control) -> None:
         run.finish(seed, items, Outcome(timing), drawing.seconds)
 
 
-def _run_training(run: Run, variant: Variant) -> None:
+def _run_training(run: Run) -> None:
     job, setting = run.job, run.setting
-    recipe = job.recipe or Recipe()
-    seeds, watch_every = list(job.seeds), max(1, job.steps // WATCHED)
-    training = Training(
-        variant, recipe, run.dataset, seeds, job.steps, watch_every=watch_every, device=setting.device, execution=setting.execution
-    )
     watch, memory, folder = Stopwatch(setting.device), PeakMemory(setting.device), job.place(setting.out, "state")
-    _resume(run, training, watch, folder)
-    _train(run, training, watch, memory, folder)
-    for index in range(len(seeds)):
+    with led(job, setting, run.dataset) as (training, saved):
+        if saved is not None:
+            _resume(run, watch, saved)
+        _train(run, training, watch, memory, folder)
+    for index in range(len(job.seeds)):
         run.still_wanted()
         run.report.say("scoring", step=training.step)
         _conclude(run, training, index, watch.seconds, memory.bytes)
@@ -183,7 +181,7 @@ def _train(run: Run, training: Training, watch: Stopwatch, memory: PeakMemory, f
         if every:
             target = min(target, (training.step // every + 1) * every)
         with watch, memory:
-            training.advance(target)
+            advance(training, target)
         run.still_wanted()
         rate = (training.step - start_step) / max(time.monotonic() - started, 1e-9)
         run.report.say("training", step=training.step, steps_per_second=rate)
@@ -196,7 +194,7 @@ def _train(run: Run, training: Training, watch: Stopwatch, memory: PeakMemory, f
 
 def _save(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
     facts = {
-        "job": _identity(run),
+        "job": identity(run.job, run.setting, run.dataset),
         "step": training.step,
         "training": training.facts(),
         "train_seconds": watch.seconds,
@@ -206,20 +204,10 @@ def _save(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
     save_state(folder, training.tensors(), facts)
 
 
-def _resume(run: Run, training: Training, watch: Stopwatch, folder: Path) -> None:
-    state = load_state(folder)
-    if state is None or state[1]["job"] != _identity(run):
-        return
-    tensors, facts = state
-    training.restore(tensors, facts["training"])
+def _resume(run: Run, watch: Stopwatch, facts: dict[str, Any]) -> None:
     watch.seconds = facts["train_seconds"]
     run.evaluations = {int(seed): [Evaluation.model_validate(e) for e in each] for seed, each in facts["evaluations"].items()}
     run.files = {int(seed): each for seed, each in facts["files"].items()}
-
-
-def _identity(run: Run) -> str:
-    """What a training state belongs to: it is not continued under other settings, with other seeds, or on other data."""
-    return digest([run.job.specification(run.setting), list(run.job.seeds), run.dataset.train.hash])
 
 
 def _evaluate(run: Run, training: Training) -> None:

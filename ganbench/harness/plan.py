@@ -16,6 +16,7 @@ from ganbench.files import digest
 from ganbench.find_extractor import find_extractor
 from ganbench.harness.suite import DatasetPlan, Override, Suite
 from ganbench.metric import Metric
+from ganbench.ranks import ALONE, Ranks
 from ganbench.record import load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
@@ -35,6 +36,7 @@ class Setting:
     checkpoint_seconds: float = 30.0  # between two states saved while training
     execution: Execution = field(default_factory=Execution)
     token: str = ""  # of the run that holds `out`: see `claim`
+    ranks: Ranks = ALONE  # the processes that share each training
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Job:
 
         A variant from a file of the user's carries the file's hash: other code is another specification.
         """
+        # The number of processes is no part of it, as the number of threads is none: batches, batch norm and losses are those of
+        # one process, so that only the order of sums is another, where a compiler or tf32 compute each number in another way. A
+        # float32 training blows up either; but with it in here no other number of processes could go on with a training or fill
+        # in its seeds. The record's environment names both, and how batch norm was taken.
         entry = find("variants", self.variant)
         recipe = asdict(self.recipe) | {"betas": list(self.recipe.betas)} if self.recipe else None
         return {

@@ -17,8 +17,9 @@ from ganbench.extractor import LoadedExtractor
 from ganbench.harness.plan import Job, Setting
 from ganbench.harness.progress import Reporter
 from ganbench.metric import Metric
+from ganbench.nets.shared import BATCH_NORM
 from ganbench.picture import save_picture
-from ganbench.record import DatasetFacts, Evaluation, Record, Timing, VariantFacts
+from ganbench.record import DatasetFacts, Evaluation, Plain, Record, Timing, VariantFacts
 from ganbench.registry import Entry, find
 from ganbench.score.score import Asked, Comparison, Scored, score
 from ganbench.score.side import Pass, Side, read_side
@@ -110,7 +111,15 @@ def make_record(
         checkpoint_hash=outcome.checkpoint_hash,
         parameters=outcome.parameters,
         timing=outcome.timing,
-        environment=environment(setting.device) | ({"steps": outcome.execution} if outcome.execution else {}),
+        environment=environment(setting.device) | _execution(setting, outcome),
+    )
+
+
+def _execution(setting: Setting, outcome: Outcome) -> dict[str, Plain]:
+    """How a training was carried out, which decides nothing but roundings."""
+    facts: dict[str, Plain] = {"steps": outcome.execution} if outcome.execution else {}
+    return facts | (
+        {"processes": setting.ranks.count, "batch_norm": BATCH_NORM} if outcome.execution and setting.ranks.several else {}
     )
 
 

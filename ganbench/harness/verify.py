@@ -91,12 +91,13 @@ def retrain(record: Record, path: Path, setting: Setting, console: Console) -> l
     stack = [each.seed for each in family if each.timing.train_seconds == record.timing.train_seconds]
     seeds = stack if len(stack) == record.timing.stacked_seeds else [record.seed]
     job, setting = replace(job_of(record), seeds=tuple(seeds)), replace(setting, execution=Execution.of(record.specification))
-    alike = _alike(record, setting.device) and len(seeds) == record.timing.stacked_seeds
+    alone = "processes" not in record.environment  # as this training is; several add in another order
+    alike = alone and _alike(record, setting.device) and len(seeds) == record.timing.stacked_seeds
     values = [each for each in family if each.status == "ok"]
     if not alike and len(values) < 3:
         raise UsageError(
-            f"{path} was made on another machine or without its stack, and fewer than 3 seeds lie beside it to judge a new one by; "
-            "verify it without --retrain."
+            f"{path} was made on another machine, in several processes or without its stack, and fewer than 3 seeds lie "
+            "beside it to judge a new one by; verify it without --retrain."
         )
     run = prepare_run(job, setting, Reporter(status_path(job, setting)), lambda: None)
     crew = Crew(workers=1, threads=int(record.environment.get("threads") or 1))

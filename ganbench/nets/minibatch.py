@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 
 
-class MinibatchDiscrimination(nn.Module):
+class ComparesBatch(nn.Module):
+    """A layer of rows (B, F) that compares the samples of a batch, so that it must see all of them: in several processes too."""
+
+
+class MinibatchDiscrimination(ComparesBatch):
     """Features joined by how near each sample's neighbours are. Salimans et al. 2016, arXiv:1606.03498, section 3.2.
 
     Each sample's features (F,) make a matrix of `kernels` rows of `size`; a row's closeness to another sample's is
@@ -49,7 +53,7 @@ class MinibatchDiscrimination(nn.Module):
         return buffer.clone()
 
 
-class MinibatchStddev(nn.Module):
+class MinibatchStddev(ComparesBatch):
     """Features joined by one number: how much the batch varies. Karras et al. 2018, arXiv:1710.10196, section 3.
 
     The standard deviation over the batch of each feature (divided by B), averaged over features; the same for every sample.

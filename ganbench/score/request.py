@@ -14,6 +14,7 @@ from ganbench.errors import UsageError
 from ganbench.extractor import LoadedExtractor, Loading
 from ganbench.find_extractor import find_extractor
 from ganbench.metric import Metric, PathSteps
+from ganbench.ranks import tell, told
 from ganbench.score.choose import Given, choose_metrics, find_metric, lacking
 from ganbench.score.notes import same_content
 from ganbench.score.resample import Resampling
@@ -79,20 +80,27 @@ class _Opened:
         )
 
 
-def run_request(request: Request) -> Scored:
-    """The scores, with their protocol.
+def run_request(request: Request) -> Scored | None:
+    """The scores, with their protocol; None in a process that helps the one that leads (`Pass.ranks`).
 
     Raises UsageError, MissingDataError or InvalidInputError with the sentence for the user; no number comes from bad input.
     """
-    if request.how.cache:
+    several, leads = request.how.ranks.several, request.how.ranks.leads
+    if request.how.cache and leads:
         request.how.cache.check()
+    if not leads:
+        told()  # that all is there: what is downloaded is downloaded once
     opened = _open(request)
     wanted = _wanted(request, opened)
     files = _weights(request.weights, list(wanted))
     asked = [Asked(_load(name, files.get(name), request), metrics) for name, metrics in wanted.items()]
     loaded = [each.extractor for each in asked]
     _check_shapes(opened, loaded)
+    if several and leads:
+        tell({"loaded": True})
     comparison = _read_all(request, opened, asked)
+    if not leads:
+        return None
     report = request.how.report
     scored = score(comparison, asked, request.resampling, lambda label: report(f"computing {label}", 0, 0))
     for side in (comparison.samples, comparison.reference):
@@ -185,7 +193,7 @@ def _read_all(request: Request, opened: _Opened, asked: Sequence[Asked]) -> Comp
     needs = {need for each in asked for metric in each.metrics for need in metric.needs}
     paths: dict[str, PathSteps] = {}
     for each in asked:
-        if any("path" in metric.needs for metric in each.metrics):
+        if how.ranks.leads and any("path" in metric.needs for metric in each.metrics):
             paths[each.extractor.name] = path_steps(opened.samples, each.extractor, request.path_steps, request.reading.seed, how)
     samples = read_side(opened.samples, extractors, how, images="images" in needs)
     reference: Side | None = None

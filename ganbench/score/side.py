@@ -1,6 +1,7 @@
 """One pass over one side of a comparison: each item is read once, and goes once through each extractor.
 
-What a cache knows is not computed, and where it knows all, nothing is read.
+What a cache knows is not computed, and where it knows all, nothing is read. Where several processes share the pass, each of them
+reads all items and extracts the features of its share of the batches; the first one gets them all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from ganbench.dataset import content_header
 from ganbench.errors import InvalidInputError
 from ganbench.extractor import Features, LoadedExtractor, Statistics
 from ganbench.metric import PathSteps
+from ganbench.moments import Moments, merge_moments, moments_of
+from ganbench.ranks import ALONE, Ranks, collect, tell, together, told
 from ganbench.record import Sampled
 from ganbench.sources.samples import Samples, StoredStatistics
 
@@ -34,12 +37,14 @@ def silent(what: str, done: int, total: int) -> None:
 @dataclass(frozen=True)
 class Pass:
     """How a side is read: items in a batch, the cache (None: keep nothing), who is told of the progress, and whether features must
-    be exact to the bit at this batch size, which then is part of what they depend on."""
+    be exact to the bit at this batch size, which then is part of what they depend on. `ranks` share the pass: all of them make it,
+    and only the first, which leads, gets a side with features."""
 
     batch_size: int = BATCH_SIZE
     cache: FeatureCache | None = None
     report: Report = silent
     exact: bool = False
+    ranks: Ranks = ALONE
 
     def key(self, items_hash: str, extractor: LoadedExtractor) -> str | None:
         """Where the features lie in the cache."""
@@ -72,12 +77,16 @@ def read_side(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass
     """
     if len(samples) < 2:
         raise InvalidInputError(f"There are {len(samples)} samples to score, and a score needs at least 2; give more.")
+    if not how.ranks.leads:
+        return _assist(samples, extractors, how)
     cache = how.cache
     with cache.lock(samples.fingerprint or samples.hash) if cache else contextlib.nullcontext():
         known = _known_hash(samples, cache)
         found = _kept(known, extractors, how) if known else {}
         missing = [extractor for extractor in extractors if extractor.name not in found]
         held = None
+        if how.ranks.several:
+            tell({"extract": [extractor.name for extractor in missing]})
         if missing or images or known is None:
             read = _read(samples, missing, how, images=images)
             found |= read.features
@@ -88,6 +97,14 @@ def read_side(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass
         extractor.name: replace(found[extractor.name], labels=samples.labels) for extractor in extractors
     }
     return Side(facts, ordered, samples.shape, held, samples.jpeg, samples.notes)
+
+
+def _assist(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass) -> Side:
+    """The part of a process that does not lead in a pass: the features that the leader's cache lacks. The side has none."""
+    wanted = told()["extract"]
+    if wanted:
+        _read(samples, [extractor for extractor in extractors if extractor.name in wanted], how, images=False)
+    return Side(Sampled(source=samples.source, count=len(samples)), {}, samples.shape)
 
 
 def keep_moments(side: Side, extractors: Sequence[LoadedExtractor], how: Pass) -> None:
@@ -152,7 +169,7 @@ def _keep(samples: Samples, read: _Read, extracted: Sequence[LoadedExtractor], h
 
 @dataclass
 class _Collected:
-    """What one extractor has said so far."""
+    """What one extractor has said so far, and in this process of several."""
 
     features: list[Tensor] = field(default_factory=list)
     logits: list[Tensor] = field(default_factory=list)
@@ -167,27 +184,69 @@ class _Collected:
         if said.logits is not None:
             self.logits.append(said.logits)
 
-    def join(self, side: str) -> Features:
-        joined = Features(torch.cat(self.features), torch.cat(self.logits) if self.logits else None)
-        joined.check(side)
-        return joined
+    def parts(self, name: str, summed_of: int) -> dict[str, Tensor]:
+        """All of it, by names for `_join`; with its moments where `summed_of` samples in all are more than features. Nothing where
+        there is nothing."""
+        if not self.features:
+            return {}
+        found = {f"{name}/features": torch.cat(self.features)}
+        if self.logits:
+            found[f"{name}/logits"] = torch.cat(self.logits)
+        if summed_of > self.features[0].shape[1]:
+            summed = moments_of(found[f"{name}/features"])
+            found |= {f"{name}/mean": summed.mean, f"{name}/scatter": summed.scatter}
+        return found
+
+
+def _join(name: str, shares: Sequence[dict[str, Tensor]], side: str) -> Features:
+    """What an extractor said in every process, in their order."""
+    found = {what: [share[f"{name}/{what}"] for share in shares if f"{name}/{what}" in share] for what in ("features", "logits")}
+    joined = Features(torch.cat(found["features"]), torch.cat(found["logits"]) if found["logits"] else None)
+    joined.check(side)
+    sums = [
+        Moments(len(share[f"{name}/features"]), share[f"{name}/mean"], share[f"{name}/scatter"])
+        for share in shares
+        if f"{name}/mean" in share
+    ]
+    return replace(joined, known_moments=merge_moments(sums).statistics) if sums else joined
 
 
 def _read(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, *, images: bool) -> _Read:
+    """All items, and what extractors say of them. Of several processes, the others get nothing for their part."""
+    ranks = how.ranks if extractors else ALONE
     collected = {extractor.name: _Collected() for extractor in extractors}
+    mine = ranks.share(-(-len(samples) // how.batch_size))
     summed, kept, done = hashlib.sha256(), [], 0
-    for batch in _batches(samples, how.batch_size):
-        if done == 0:
-            summed.update(content_header(batch.dtype, (len(samples), *batch.shape[1:])))
-        summed.update(batch.contiguous().numpy().data)
-        for extractor in extractors:
-            collected[extractor.name].add(extractor, batch)
-        if images:
-            kept.append(batch)
-        done += len(batch)
-        how.report(samples.source, done, len(samples))
-    features = {name: each.join(f"samples in {samples.source}") for name, each in collected.items()}
+    with together() if ranks.several else contextlib.nullcontext():
+        for number, batch in enumerate(_batches(samples, how.batch_size)):
+            if done == 0:
+                summed.update(content_header(batch.dtype, (len(samples), *batch.shape[1:])))
+            summed.update(batch.contiguous().numpy().data)
+            if number in mine:
+                for extractor in extractors:
+                    collected[extractor.name].add(extractor, batch)
+            if images:
+                kept.append(batch)
+            done += len(batch)
+            how.report(samples.source, done, len(samples))
+        shares = [_parts(collected, summed.hexdigest(), len(samples) if ranks.several else 0)]
+        if ranks.several:
+            shares = collect(shares[0])
+    if any(not torch.equal(share["hash"], shares[0]["hash"]) for share in shares):
+        raise InvalidInputError(
+            f"The processes of this run read different items from {samples.source}; mend what draws them, or score it "
+            "in one process."
+        )
+    side = f"samples in {samples.source}"
+    features = {name: _join(name, shares, side) for name in collected} if shares else {}
     return _Read(summed.hexdigest(), features, torch.cat(kept) if images else None)
+
+
+def _parts(collected: dict[str, _Collected], items_hash: str, summed_of: int) -> dict[str, Tensor]:
+    found = {"hash": torch.tensor(list(bytes.fromhex(items_hash)), dtype=torch.uint8)}
+    for name, each in collected.items():
+        found |= each.parts(name, summed_of)
+    return found
 
 
 def _batches(samples: Samples, size: int) -> Iterator[Tensor]:
