@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,7 +37,7 @@ class Features:
     @functools.cached_property
     def moments(self) -> Statistics:
         """Mean (F,) and covariance (F, F), with N - 1, in float64; computed at the first call, in blocks of rows."""
-        return self.known_moments or _moments(self.features)
+        return self.known_moments or moments_of(self.features).statistics
 
     def take(self, rows: Tensor) -> Features:
         """The features, logits and labels of some rows: indices (n,) int64, or a mask (N,) bool."""
@@ -60,15 +60,20 @@ class Features:
                     f"The {side} have {count} rows of features and {len(rows)} of {what}; give one of each an item."
                 )
         for what, numbers in (("features", self.features), ("logits", self.logits)):
-            bad = [] if numbers is None else _not_finite(numbers)
-            if bad:
-                raise InvalidInputError(
-                    f"The {what} of the {side} are NaN or infinite in {len(bad)} of {count} rows, first in row {bad[0]} (from 0); "
-                    "leave those items out, or find out where they come from."
-                )
+            bad = [] if numbers is None else not_finite(numbers)
+            refuse_not_finite(f"{what} of the {side}", bad, count)
 
 
-def _not_finite(numbers: Tensor) -> list[int]:
+def refuse_not_finite(what: str, bad: Sequence[int], count: int) -> None:
+    """Raise InvalidInputError where there are bad rows of `count`, given by their indices."""
+    if bad:
+        raise InvalidInputError(
+            f"The {what} are NaN or infinite in {len(bad)} of {count} rows, first in row {bad[0]} (from 0); "
+            "leave those items out, or find out where they come from."
+        )
+
+
+def not_finite(numbers: Tensor) -> list[int]:
     """The indices of rows that hold NaN or infinite values, looked for in blocks that need little memory."""
     bad: list[int] = []
     for start, block in zip(range(0, len(numbers), BLOCK), numbers.split(BLOCK), strict=True):
@@ -151,9 +156,37 @@ def scatter(features: Tensor, centre: Tensor) -> Tensor:
     return total
 
 
-def _moments(features: Tensor) -> Statistics:
+@dataclass(frozen=True)
+class Moments:
+    """The moments of a set of features, in the form in which those of two sets are merged."""
+
+    count: int
+    mean: Tensor  # (F,) float64
+    scatter: Tensor  # (F, F) float64, the sum of (x - mean) (x - mean)^T
+
+    @property
+    def statistics(self) -> Statistics:
+        """Mean and covariance, with N - 1."""
+        return Statistics(self.mean, self.scatter / (self.count - 1))
+
+
+def moments_of(features: Tensor) -> Moments:
+    """The moments of features (N, F)."""
     mean = mean_of(features)
-    return Statistics(mean, scatter(features, mean) / (len(features) - 1))
+    return Moments(len(features), mean, scatter(features, mean))
+
+
+def merge_moments(one: Moments, other: Moments) -> Moments:
+    """The moments of two sets together (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance", equation 2.1).
+
+    No squares of large sums are subtracted, so that a mean far from 0 costs no digits.
+    """
+    import torch
+
+    count = one.count + other.count
+    shift = other.mean - one.mean
+    between = torch.outer(shift, shift * (one.count * other.count / count))
+    return Moments(count, one.mean + shift * (other.count / count), between.add_(one.scatter).add_(other.scatter))
 
 
 def _is_semi_definite(covariance: Tensor) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,10 +19,12 @@ from ganbench.errors import InvalidInputError
 from ganbench.extractor import Features, LoadedExtractor, Statistics
 from ganbench.metric import PathSteps
 from ganbench.record import Sampled
+from ganbench.score.collect import Collected
 from ganbench.sources.samples import Samples, StoredStatistics
 
 BATCH_SIZE = 256
 EXACT_BATCH_SIZE = 64  # torch-fidelity's own
+MOST_BYTES = 2**29  # 65,536 images in Inception's features
 
 Report = Callable[[str, int, int], None]  # what is read, how many of how many items are done
 
@@ -33,13 +35,15 @@ def silent(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Pass:
-    """How a side is read: items in a batch, the cache (None: keep nothing), who is told of the progress, and whether features must
-    be exact to the bit at this batch size, which then is part of what they depend on."""
+    """How a side is read: items in a batch, the cache (None: keep nothing), who is told of the progress, whether features must be
+    exact to the bit at this batch size, which then is part of what they depend on, and how many bytes of an extractor's features
+    are kept where metrics need no more than their moments: larger ones are merged into moments batch by batch."""
 
     batch_size: int = BATCH_SIZE
     cache: FeatureCache | None = None
     report: Report = silent
     exact: bool = False
+    most_bytes: int = MOST_BYTES
 
     def key(self, items_hash: str, extractor: LoadedExtractor) -> str | None:
         """Where the features lie in the cache."""
@@ -64,9 +68,17 @@ def side_of_statistics(stored: StoredStatistics, extractors: Sequence[str]) -> S
     return Side(facts, dict.fromkeys(extractors, stored.statistics))
 
 
-def read_side(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, *, images: bool = False) -> Side:
+def read_side(
+    samples: Samples,
+    extractors: Sequence[LoadedExtractor],
+    how: Pass,
+    *,
+    images: bool = False,
+    moments_suffice: Collection[str] = (),
+) -> Side:
     """The features of all samples under each extractor; with `images`, the samples themselves too.
 
+    Of extractors in `moments_suffice`, by name, features that take more than `how.most_bytes` are not kept: there are `Statistics`.
     Raises InvalidInputError for fewer than 2 items, for features that are not finite (how many rows, and the first), for an
     extractor that loses rows, and for what only reading finds out: a damaged image.
     """
@@ -75,18 +87,16 @@ def read_side(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass
     cache = how.cache
     with cache.lock(samples.fingerprint or samples.hash) if cache else contextlib.nullcontext():
         known = _known_hash(samples, cache)
-        found = _kept(known, extractors, how) if known else {}
+        found = _kept(known, extractors, how, moments_suffice) if known else {}
         missing = [extractor for extractor in extractors if extractor.name not in found]
         held = None
         if missing or images or known is None:
-            read = _read(samples, missing, how, images=images)
+            read = _read(samples, missing, how, moments_suffice, images=images)
             found |= read.features
             _keep(samples, read, missing, how)
             known, held = read.hash, read.images
     facts = Sampled(source=samples.source, count=len(samples), hash=known, quantisation=samples.quantisation)
-    ordered: dict[str, Features | Statistics] = {
-        extractor.name: replace(found[extractor.name], labels=samples.labels) for extractor in extractors
-    }
+    ordered = {extractor.name: _labelled(found[extractor.name], samples.labels) for extractor in extractors}
     return Side(facts, ordered, samples.shape, held, samples.jpeg, samples.notes)
 
 
@@ -118,8 +128,12 @@ def path_steps(samples: Samples, extractor: LoadedExtractor, count: int, seed: i
 @dataclass(frozen=True)
 class _Read:
     hash: str
-    features: dict[str, Features]
+    features: dict[str, Features | Statistics]
     images: Tensor | None
+
+
+def _labelled(side: Features | Statistics, labels: Tensor | None) -> Features | Statistics:
+    return replace(side, labels=labels) if isinstance(side, Features) else side
 
 
 def _known_hash(samples: Samples, cache: FeatureCache | None) -> str | None:
@@ -131,12 +145,19 @@ def _known_hash(samples: Samples, cache: FeatureCache | None) -> str | None:
     return cache.source_hash(samples.fingerprint)
 
 
-def _kept(items_hash: str, extractors: Sequence[LoadedExtractor], how: Pass) -> dict[str, Features]:
-    found = {}
+def _kept(
+    items_hash: str, extractors: Sequence[LoadedExtractor], how: Pass, moments_suffice: Collection[str]
+) -> dict[str, Features | Statistics]:
+    found: dict[str, Features | Statistics] = {}
     for extractor in extractors:
         key = how.key(items_hash, extractor)
-        if how.cache and key and (features := how.cache.features(key)) is not None:
-            found[extractor.name] = features
+        if how.cache is None or key is None:
+            continue
+        size = how.cache.features_size(key)
+        few = extractor.name in moments_suffice and not 0 < size <= how.most_bytes
+        kept = (how.cache.moments(key) if few else None) or (how.cache.features(key) if size else None)
+        if kept is not None:
+            found[extractor.name] = kept
     return found
 
 
@@ -144,44 +165,30 @@ def _keep(samples: Samples, read: _Read, extracted: Sequence[LoadedExtractor], h
     if how.cache is None:
         return
     for extractor in extracted:
-        if (key := how.key(read.hash, extractor)) is not None:
-            how.cache.keep_features(key, read.features[extractor.name])
+        said = read.features[extractor.name]
+        if (key := how.key(read.hash, extractor)) is None:
+            continue
+        if isinstance(said, Features):
+            how.cache.keep_features(key, said)
+        else:
+            how.cache.keep_moments(key, said)
     if samples.fingerprint is not None:
         how.cache.keep_source(samples.fingerprint, read.hash)
 
 
-@dataclass
-class _Collected:
-    """What one extractor has said so far."""
-
-    features: list[Tensor] = field(default_factory=list)
-    logits: list[Tensor] = field(default_factory=list)
-
-    def add(self, extractor: LoadedExtractor, batch: Tensor) -> None:
-        said = extractor.extract(batch)
-        if len(said) != len(batch):
-            raise InvalidInputError(
-                f"The extractor {extractor.name} gave {len(said)} rows of features for {len(batch)} items; mend it."
-            )
-        self.features.append(said.features)
-        if said.logits is not None:
-            self.logits.append(said.logits)
-
-    def join(self, side: str) -> Features:
-        joined = Features(torch.cat(self.features), torch.cat(self.logits) if self.logits else None)
-        joined.check(side)
-        return joined
-
-
-def _read(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, *, images: bool) -> _Read:
-    collected = {extractor.name: _Collected() for extractor in extractors}
+def _read(
+    samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, moments_suffice: Collection[str], *, images: bool
+) -> _Read:
+    collected = {
+        each.name: Collected(each, len(samples), how.most_bytes if each.name in moments_suffice else None) for each in extractors
+    }
     summed, kept, done = hashlib.sha256(), [], 0
     for batch in _batches(samples, how.batch_size):
         if done == 0:
             summed.update(content_header(batch.dtype, (len(samples), *batch.shape[1:])))
         summed.update(batch.contiguous().numpy().data)
-        for extractor in extractors:
-            collected[extractor.name].add(extractor, batch)
+        for each in collected.values():
+            each.add(batch)
         if images:
             kept.append(batch)
         done += len(batch)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ganbench.dataset import content_hash, find_dataset
 from ganbench.files import digest, expanded
 from ganbench.images.parts import LISTERS, class_numbers, part_folders, read_parts
-from ganbench.images.pixels import PIXEL_RULE, ImageFile
+from ganbench.images.pixels import PIXEL_RULE
 from ganbench.images.scan import leave_out_bad, scan
+from ganbench.images.table import ImageTable
 from ganbench.sources.choice import choose, slices
 from ganbench.sources.samples import PartName, Reading, Samples
 
@@ -34,19 +35,20 @@ def from_images(kind: str, written: str, asked: PartName | None, reading: Readin
     source = f"{name}:{part}" if part else name
     if part and not folders:
         return _part_by_content(name, path, files, part, reading, notes)
-    numbers, _ = class_numbers([*folders["train"], *folders["test"]] if folders else files, depth=1 if folders else 0)
-    if numbers is not None and folders:
-        numbers = numbers[: len(folders["train"])] if part == "train" else numbers[len(folders["train"]) :]
-    files = folders[part] if part else files
-    chosen, chosen_notes = choose(reading, source, len(files))
-    scanned = scan([files[index] for index in chosen.tolist()])
+    in_parts = files.take(np.concatenate([folders["train"], folders["test"]])) if folders else files
+    numbers, _ = class_numbers(in_parts, depth=1 if folders else 0)
+    if part:
+        rows = slice(len(folders["train"])) if part == "train" else slice(len(folders["train"]), None)
+        in_parts, numbers = in_parts[rows], None if numbers is None else numbers[rows]
+    chosen, chosen_notes = choose(reading, source, len(in_parts))
+    scanned = scan(in_parts.take(chosen.numpy()))
     return Samples(
         source,
         len(chosen),
         scanned.shape,
         scanned.batches,
         fingerprint=digest([scanned.fingerprint, reading.skip_bad]),
-        labels=None if numbers is None else torch.tensor(numbers)[chosen],
+        labels=None if numbers is None else torch.from_numpy(numbers)[chosen],
         dataset_name=name,
         dataset=find_dataset(name)[0],
         notes=(*notes, *chosen_notes),
@@ -54,7 +56,7 @@ def from_images(kind: str, written: str, asked: PartName | None, reading: Readin
     )
 
 
-def _without_bad(name: str, files: Sequence[ImageFile]) -> tuple[list[ImageFile], tuple[str, ...]]:
+def _without_bad(name: str, files: ImageTable) -> tuple[ImageTable, tuple[str, ...]]:
     good, bad = leave_out_bad(files)
     if not bad:
         return good, ()
@@ -62,9 +64,7 @@ def _without_bad(name: str, files: Sequence[ImageFile]) -> tuple[list[ImageFile]
     return good, (f"{len(bad)} of the {len(files)} images in {name} do not decode and are left out: {shown}",)
 
 
-def _part_by_content(
-    name: str, path: Path, files: Sequence[ImageFile], part: PartName, reading: Reading, notes: tuple[str, ...]
-) -> Samples:
+def _part_by_content(name: str, path: Path, files: ImageTable, part: PartName, reading: Reading, notes: tuple[str, ...]) -> Samples:
     """A part of images without folders for the parts: split by content, as the data set of this path is, so all are decoded."""
     source = f"{name}:{part}"
     parts = read_parts(path, files)
