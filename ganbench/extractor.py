@@ -177,8 +177,9 @@ def moments_of(features: Tensor) -> Moments:
 
 
 def merge_moments(one: Moments, other: Moments) -> Moments:
-    """The moments of two sets together (Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance", equation 2.1).
+    """The moments of two sets together, from those of each.
 
+    Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance: analysis and recommendations".
     No squares of large sums are subtracted, so that a mean far from 0 costs no digits.
     """
     import torch

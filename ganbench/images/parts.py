@@ -37,10 +37,10 @@ class ImageParts:
 
 
 def part_folders(files: ImageTable) -> dict[str, np.ndarray]:
-    """The rows of the images under "train" and under "test" where the top level has both folders (val, valid or validation may stand
-    for test).
+    """The rows of the images under "train" and under "test" where the top level has both folders.
 
-    Empty where it has not. Raises InvalidInputError for an image beside the two, which would belong to no part.
+    Folders val, valid or validation may stand for test. Empty where there are not both.
+    Raises InvalidInputError for an image beside the two, which would belong to no part.
     """
     tops: dict[str, array[int]] = {}
     for row, file in enumerate(files):

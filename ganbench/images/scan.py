@@ -60,8 +60,11 @@ class Scanned:
                     yield torch.from_numpy(batch)
 
 
-def scan(files: ImageTable) -> Scanned:
-    """Read the headers of images. Raises InvalidInputError that names the first file that cannot be read, or is of another size."""
+def scan(files: ImageTable, report: Callable[[int], None] = lambda done: None) -> Scanned:
+    """Read the headers of images; `report` hears how many are read.
+
+    Raises InvalidInputError that names the first file that cannot be read, or is of another size.
+    """
     sizes: Counter[tuple[int, int]] = Counter()
     first_of: dict[tuple[int, int], int] = {}
     grey, lossy, row = True, 0, 0
@@ -74,6 +77,8 @@ def scan(files: ImageTable) -> Scanned:
             grey, lossy = grey and header.grey, lossy + header.lossy
             summed.update(f'{"," if row else ""}[{json.dumps(name)},"{header.digest}"]'.encode())
             row += 1
+            if row % FILES == 0:
+                report(row)
     summed.update(b"]]")
     usual = sizes.most_common(1)[0][0]
     if len(sizes) > 1:
@@ -85,11 +90,11 @@ def scan(files: ImageTable) -> Scanned:
     return Scanned(files, (1 if grey else 3, usual[1], usual[0]), lossy, summed.hexdigest())
 
 
-def leave_out_bad(files: ImageTable) -> tuple[ImageTable, list[str]]:
-    """The files that decode, and the names of those that do not: every file is decoded once to tell."""
+def leave_out_bad(files: ImageTable) -> tuple[np.ndarray, list[str]]:
+    """The rows of the files that decode, and the names of those that do not: every file is decoded once to tell."""
     with quiet_bombs(), contextlib.closing(_asked(files, are_good, FILES)) as answers:
         told = np.fromiter(itertools.chain.from_iterable(answers), bool, len(files))
-    return files.take(np.flatnonzero(told)), [files[int(row)].shown for row in np.flatnonzero(~told)]
+    return np.flatnonzero(told), [files[int(row)].shown for row in np.flatnonzero(~told)]
 
 
 def read_images(files: ImageTable) -> Tensor:

@@ -99,7 +99,7 @@ class ImageTable(Sequence[ImageFile]):
         return ImageFile(name, self.place.shown(where, written), functools.partial(self.place.read, where, written))
 
     def __iter__(self) -> Iterator[ImageFile]:
-        return map(self.__getitem__, range(len(self)))
+        return (self[row] for row in range(len(self)))
 
     def take(self, rows: np.ndarray) -> ImageTable:
         """The images of some rows (n,), integers, in their order."""
@@ -161,9 +161,10 @@ def table_of(place: Place, names: Sequence[str], where: np.ndarray, above: int =
 
 
 def _starts(lengths: np.ndarray) -> np.ndarray:
-    return np.cumsum(lengths, dtype=np.int64) - lengths
+    ends: np.ndarray = np.cumsum(lengths, dtype=np.int64)
+    return ends - lengths
 
 
 def _rows(numbers: array[int], count: int) -> np.ndarray:
-    rows: np.ndarray = np.frombuffer(numbers, np.int64) if numbers else np.empty(0, np.int64)
-    return rows.reshape(count, len(rows) // count)
+    rows: np.ndarray = np.frombuffer(numbers.tobytes(), np.int64).reshape((count, len(numbers) // count))
+    return rows

@@ -96,14 +96,22 @@ def list_tar(path: Path) -> ImageTable:
     return images_of(path, archive, archive.files())
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether the file starts as one that gzip, bzip2 or xz have made."""
+    return _unpacker(path) is not None
+
+
+def _unpacker(path: Path) -> Callable[[Path], _Stream] | None:
+    with path.open("rb") as file:
+        head = file.read(6)
+    return next((open_it for magic, open_it in UNPACKERS.items() if head.startswith(magic)), None)
+
+
 def _plain(path: Path) -> IO[bytes]:
     """The archive itself, or what it unpacks to."""
-    file = path.open("rb")
-    head = file.read(6)
-    unpacker = next((open_it for magic, open_it in UNPACKERS.items() if head.startswith(magic)), None)
+    unpacker = _unpacker(path)
     if unpacker is None:
-        return file
-    file.close()
+        return path.open("rb")
     with unpacker(path) as stream:
         return _unpacked(path, stream)
 
