@@ -23,7 +23,7 @@ from ganbench.images.pixels import quiet_bombs
 
 # What a piece of work frees glibc would give back to the system at once, to ask for it again: a third of a process's time.
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**28)}
-FEWEST = 8192  # images: of fewer, processes cost more to start than they save
+FEWEST = 16384  # images: of fewer, processes cost more to start than they save
 Made = TypeVar("Made")
 
 

@@ -161,10 +161,11 @@ def table_of(place: Place, names: Sequence[str], where: np.ndarray, above: int =
 
 
 def _starts(lengths: np.ndarray) -> np.ndarray:
-    ends: np.ndarray = np.cumsum(lengths, dtype=np.int64)
-    return ends - lengths
+    starts: np.ndarray = np.cumsum(lengths, dtype=np.int64) - lengths
+    return starts
 
 
 def _rows(numbers: array[int], count: int) -> np.ndarray:
-    rows: np.ndarray = np.frombuffer(numbers.tobytes(), np.int64).reshape((count, len(numbers) // count))
+    rows = np.empty((count, len(numbers) // count), np.int64)
+    rows[:] = np.frombuffer(numbers.tobytes(), np.int64).reshape(rows.shape)
     return rows
