@@ -94,16 +94,26 @@ class FeatureCache:
         kept = self._read("features", key)
         if kept is None:
             return None
-        moments = self._read("moments", key)
-        known = None if moments is None else Statistics(moments["mean"], moments["covariance"])
-        return Features(kept["features"], kept.get("logits"), known_moments=known)
+        return Features(kept["features"], kept.get("logits"), known_moments=self.moments(key))
+
+    def features_size(self, key: str) -> int:
+        """How many bytes the features with that key take, 0 where they are not kept."""
+        try:
+            return (self.folder / "features" / f"{key}.safetensors").stat().st_size
+        except OSError:
+            return 0
+
+    def moments(self, key: str) -> Statistics | None:
+        """The moments of the features with that key, which may be kept without them."""
+        kept = self._read("moments", key)
+        return None if kept is None else Statistics(kept["mean"], kept["covariance"])
 
     def keep_features(self, key: str, features: Features) -> None:
         """Write features and logits."""
         self._write("features", key, {"features": features.features, "logits": features.logits})
 
     def keep_moments(self, key: str, moments: Statistics) -> None:
-        """Write moments beside their features."""
+        """Write moments, beside their features or without them."""
         self._write("moments", key, {"mean": moments.mean, "covariance": moments.covariance})
 
     def usage(self) -> Usage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -60,15 +60,20 @@ class Features:
                     f"The {side} have {count} rows of features and {len(rows)} of {what}; give one of each an item."
                 )
         for what, numbers in (("features", self.features), ("logits", self.logits)):
-            bad = [] if numbers is None else _not_finite(numbers)
-            if bad:
-                raise InvalidInputError(
-                    f"The {what} of the {side} are NaN or infinite in {len(bad)} of {count} rows, first in row {bad[0]} (from 0); "
-                    "leave those items out, or find out where they come from."
-                )
+            bad = [] if numbers is None else not_finite(numbers)
+            refuse_not_finite(f"{what} of the {side}", bad, count)
 
 
-def _not_finite(numbers: Tensor) -> list[int]:
+def refuse_not_finite(what: str, bad: Sequence[int], count: int) -> None:
+    """Raise InvalidInputError where there are bad rows of `count`, given by their indices."""
+    if bad:
+        raise InvalidInputError(
+            f"The {what} are NaN or infinite in {len(bad)} of {count} rows, first in row {bad[0]} (from 0); "
+            "leave those items out, or find out where they come from."
+        )
+
+
+def not_finite(numbers: Tensor) -> list[int]:
     """The indices of rows that hold NaN or infinite values, looked for in blocks that need little memory."""
     bad: list[int] = []
     for start, block in zip(range(0, len(numbers), BLOCK), numbers.split(BLOCK), strict=True):

@@ -89,7 +89,9 @@ class Metric:
     `conventions` are the plain values that change the number (splits, subset size, ddof): they stand in the protocol.
     `field_name` is the field's name for it in the features of the extractor `home` ("fid" in Inception's, "precision" in VGG's); in
     another network's features the score carries that network's name (`fd-digits-cnn`). None: the metric's name says all, for it
-    reads no features. `least` and `most` bound what any samples can score; None: nothing does.
+    reads no features. `least` and `most` bound what any samples can score; None: nothing does. `from_moments` is the same number
+    from two sides, the samples first, of which mean and covariance are enough: where all metrics have it, features of large sets
+    need not be kept.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Metric:
     home: str = "inception-v3-compat"
     least: float | None = None
     most: float | None = None
+    from_moments: Callable[[Features | Statistics, Features | Statistics], Value] | None = None
 
     def label(self, extractor: str) -> str:
         """The name of the score in features of `extractor`."""

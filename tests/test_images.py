@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from PIL import Image
 from small_data import image_bytes, random_images, write_files
 
 from ganbench.errors import GanbenchError, InvalidInputError, MissingDataError, UsageError
-from ganbench.images.listing import list_folder, list_zip
-from ganbench.images.pixels import ImageFile
+from ganbench.images.listing import list_folder
 from ganbench.images.scan import read_images
+from ganbench.images.table import table_of
+from ganbench.images.zip import list_zip
 
 
 def read(path: Path) -> np.ndarray:
@@ -27,7 +29,22 @@ def read(path: Path) -> np.ndarray:
 
 
 def read_bytes(*contents: bytes) -> np.ndarray:
-    return read_images([ImageFile(PurePosixPath(f"{k}.png"), f"number {k}", lambda c=c: c) for k, c in enumerate(contents)]).numpy()
+    names = [f"{k}.png" for k in range(len(contents))]
+    return read_images(table_of(Numbered(contents), names, np.arange(len(contents))[:, None])).numpy()
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Files in memory, told by their numbers."""
+
+    contents: tuple[bytes, ...]
+    open_files = ()
+
+    def read(self, where: Sequence[int], name: str) -> bytes:
+        return self.contents[where[0]]
+
+    def shown(self, where: Sequence[int], name: str) -> str:
+        return f"number {where[0]}"
 
 
 def complaint(function: Callable[[], np.ndarray]) -> str | None:

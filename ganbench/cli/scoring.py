@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ganbench.score.score import Scored
 
 INPUTS = (
-    "A data set (mnist:test), a folder, .zip or .tar of images, .npz, .npy, a ganbench checkpoint, or a generator: .pt2, "
-    "TorchScript, .onnx, weights with --model, or module:callable."
+    "A data set (mnist:test), a folder, .zip, .tar or shards (a-{00..99}.tar) of images, .npz, .npy, a ganbench checkpoint, or a "
+    "generator: .pt2, TorchScript, .onnx, weights with --model, or module:callable."
 )
 GENERATORS, EXTRACTION = "Samples from a generator", "Features and cache"
 
@@ -112,7 +112,7 @@ def score(
             extractors=given("--extractor", extractors),
             weights=_weights(weights or [], extractors),
             location=Location(root=data_root, download=download),
-            reading=Reading(n, seed, "test", device_name(device, ranks), variant_file, features, skip_bad, generator),
+            reading=Reading(n, seed, "test", device_name(device, ranks), variant_file, features, skip_bad, generator, report),
             how=Pass(batch_size or (EXACT_BATCH_SIZE if exact else BATCH_SIZE), _cache(cache, no_cache), report, exact, ranks),
             resampling=Resampling(resamples, seed, report) if ci else None,
             path_steps=path_steps,

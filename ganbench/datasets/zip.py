@@ -6,8 +6,8 @@ and how images without such folders are split.
 
 from ganbench.dataset import Dataset, LoadedDataset, Location, Part
 from ganbench.files import expanded
-from ganbench.images.listing import list_zip
 from ganbench.images.parts import read_parts
+from ganbench.images.zip import list_zip
 
 
 def load(location: Location) -> LoadedDataset:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ganbench.errors import InvalidInputError
-from ganbench.images.listing import list_folder, list_zip
-from ganbench.images.pixels import ImageFile
+from ganbench.images.listing import list_folder
 from ganbench.images.scan import read_images
+from ganbench.images.table import ImageTable
 from ganbench.images.tar import list_tar
+from ganbench.images.zip import list_zip
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")  # the first that is there holds the test part
-LISTERS: dict[str, Callable[[Path], list[ImageFile]]] = {"folder": list_folder, "zip": list_zip, "tar": list_tar}
+LISTERS: dict[str, Callable[[Path], ImageTable]] = {"folder": list_folder, "zip": list_zip, "tar": list_tar}
 
 
 @dataclass(frozen=True)
@@ -32,36 +36,46 @@ class ImageParts:
     classes: int | None
 
 
-def part_folders(files: Sequence[ImageFile]) -> dict[str, list[ImageFile]]:
-    """The images under "train" and under "test" where the top level has both folders (val, valid or validation may stand for test).
+def part_folders(files: ImageTable) -> dict[str, np.ndarray]:
+    """The rows of the images under "train" and under "test" where the top level has both folders.
 
-    Empty where it has not. Raises InvalidInputError for an image beside the two, which would belong to no part.
+    Folders val, valid or validation may stand for test. Empty where there are not both.
+    Raises InvalidInputError for an image beside the two, which would belong to no part.
     """
-    tops: dict[str, list[ImageFile]] = {}
-    for file in files:
-        tops.setdefault(file.path.parts[0].lower() if len(file.path.parts) > 1 else "", []).append(file)
+    tops: dict[str, array[int]] = {}
+    for row, file in enumerate(files):
+        top, inside, _ = file.name.partition("/")
+        tops.setdefault(top.lower() if inside else "", array("q")).append(row)
     test = next((name for name in TEST_FOLDERS if name in tops), None)
     if "train" not in tops or test is None:
         return {}
     beside = [name for name in tops if name not in ("train", *TEST_FOLDERS)]
     if beside:
-        raise InvalidInputError(f"{tops[beside[0]][0].shown} lies beside the folders train and {test}; move it into one of them.")
-    return {"train": tops["train"], "test": tops[test]}
+        raise InvalidInputError(
+            f"{files[tops[beside[0]][0]].shown} lies beside the folders train and {test}; move it into one of them."
+        )
+    return {part: np.frombuffer(tops[name], np.int64) for part, name in (("train", "train"), ("test", test))}
 
 
-def class_numbers(files: Sequence[ImageFile], depth: int) -> tuple[list[int] | None, int | None]:
-    """The class of each file, and how many there are: the name of its folder `depth` below the top, numbered in sorted order.
+def class_numbers(files: ImageTable, depth: int) -> tuple[np.ndarray | None, int | None]:
+    """The class of each file (N,) int64, and how many there are: the name of its folder `depth` below the top, in sorted order.
 
     (None, None) where a file has no such folder, or all have the same.
     """
-    names = sorted({file.path.parts[depth] for file in files})
-    if len(names) < 2 or any(len(file.path.parts) < depth + 2 for file in files):
+    met: dict[str, int] = {}
+    numbers = array("q")
+    for file in files:
+        parts = file.name.split("/", depth + 1)
+        if len(parts) < depth + 2:
+            return None, None
+        numbers.append(met.setdefault(parts[depth], len(met)))
+    if len(met) < 2:
         return None, None
-    number = {name: index for index, name in enumerate(names)}
-    return [number[file.path.parts[depth]] for file in files], len(names)
+    order = np.argsort(np.argsort(np.array(list(met), dtype=object)))  # of each folder, among the sorted ones
+    return order[np.frombuffer(numbers, np.int64)], len(met)
 
 
-def read_parts(path: Path, files: Sequence[ImageFile]) -> ImageParts:
+def read_parts(path: Path, files: ImageTable) -> ImageParts:
     """All images of the folder or archive `path`, in two parts, in memory.
 
     The parts are the folders train and test (`part_folders`); where there are none, an image is in the test part when the sha256 of
@@ -71,7 +85,7 @@ def read_parts(path: Path, files: Sequence[ImageFile]) -> ImageParts:
     import torch
 
     folders = part_folders(files)
-    ordered = [*folders["train"], *folders["test"]] if folders else files
+    ordered = files.take(np.concatenate([folders["train"], folders["test"]])) if folders else files
     items = read_images(ordered)
     train: slice | Tensor
     test: slice | Tensor
@@ -83,7 +97,7 @@ def read_parts(path: Path, files: Sequence[ImageFile]) -> ImageParts:
     if len(items[train]) == 0 or len(items[test]) == 0:
         raise InvalidInputError(f"{path} has too few different images for two parts; add images, or make folders train and test.")
     numbers, classes = class_numbers(ordered, depth=1 if folders else 0)
-    labels = None if numbers is None else torch.tensor(numbers)
+    labels = None if numbers is None else torch.from_numpy(numbers)
     return ImageParts(
         items[train], items[test], None if labels is None else labels[train], None if labels is None else labels[test], classes
     )

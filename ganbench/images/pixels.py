@@ -16,7 +16,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -30,17 +30,16 @@ LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000")  # WebP, TIFF and JPEG 2000 may be e
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image that is not read yet. `read` may be called from several threads."""
 
-    path: PurePosixPath  # below the folder or archive, less the outer folders that all images share
+    name: str  # its path below the folder or archive, less the outer folders that all images share
     shown: str  # what an error calls it
     read: Callable[[], bytes]
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What is known of an image without decoding its pixels; `digest` is the sha256 of the file's bytes."""
 
     width: int
@@ -80,9 +79,9 @@ def decode(file: ImageFile) -> np.ndarray:
         if image.has_transparency_data:
             layer = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        if grey:
-            return np.asarray(image.convert("L"))[None]  # (1, H, W)
-        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)  # (3, H, W)
+        wanted = "L" if grey else "RGB"
+        pixels = np.asarray(image if image.mode == wanted else image.convert(wanted))
+        return pixels[None] if grey else pixels.transpose(2, 0, 1)
 
 
 @contextlib.contextmanager

@@ -5,17 +5,15 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 import tarfile
 import tempfile
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from ganbench.errors import InvalidInputError
-from ganbench.images.listing import check_archive_path, check_entry_size, entry_path, images_of
-from ganbench.images.pixels import ImageFile
+from ganbench.images.listing import check_archive_path, check_entry_size, entry_name
+from ganbench.images.table import ImageTable, OpenFile, images_of
 
 _Stream = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -29,24 +27,63 @@ BOMB_BYTES, BOMB_RATIO = 2**32, 100  # an archive that unpacks to more than both
 BLOCK = 512  # bytes: a tar archive is a row of these, and ends in blocks of zeros
 
 
-class _OpenFile:
-    """A file that closes itself when nobody keeps it. Reading a place of it is safe from several threads."""
+class TarArchive:
+    """An open tar archive, unpacked where it was compressed, as the place of its plain files, told by their offsets and sizes."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        weakref.finalize(self, file.close)
+    def __init__(self, path: Path) -> None:
+        self.path, self.held = path, OpenFile(_plain(path))
 
-    def read(self, size: int, offset: int) -> bytes:
-        content = b""
-        while len(content) < size:
-            part = os.pread(self.file.fileno(), size - len(content), offset + len(content))
-            if not part:
-                break
-            content += part
+    @property
+    def open_files(self) -> Sequence[int]:
+        """The archive."""
+        return (self.held.file.fileno(),)
+
+    def read(self, where: Sequence[int], name: str) -> bytes:
+        """The bytes of a file."""
+        offset, size = where
+        check_entry_size(self.shown(where, name), size)
+        content = self.held.read(size, offset)
+        if len(content) != size:
+            raise InvalidInputError(f"{self.shown(where, name)} is cut short; copy the archive again.")
         return content
 
+    def shown(self, where: Sequence[int], name: str) -> str:
+        """Its name, and the archive's."""
+        return f"{name} in {self.path}"
 
-def list_tar(path: Path) -> list[ImageFile]:
+    def files(self) -> Iterator[tuple[str, Sequence[int]]]:
+        """The names of the files with their offsets and sizes, in the archive's order.
+
+        Raises InvalidInputError where the archive is damaged or cut short, or holds a link, a device or a path outside itself.
+        """
+        self.held.file.seek(0)
+        end = count = 0
+        for member in self._members():
+            end = member.offset_data + -(-member.size // BLOCK) * BLOCK
+            count += 1
+            if member.isdir():
+                continue
+            name = entry_name(self.path, member.name)
+            if not member.isreg() or member.issparse():
+                kind = "a link" if member.issym() or member.islnk() else "no plain file"
+                raise InvalidInputError(
+                    f"{self.shown((), name)} is {kind}, which is not followed; make the archive again of plain files (tar -h)."
+                )
+            yield name, (member.offset_data, member.size)
+        if self.held.read(BLOCK, end) != bytes(BLOCK):  # tarfile takes a broken header for the end
+            raise InvalidInputError(f"{self.path} is cut short or damaged after {count} files; copy or make it again.")
+
+    def _members(self) -> Iterator[tarfile.TarInfo]:
+        try:
+            with tarfile.open(fileobj=self.held.file, mode="r:") as archive:
+                while (member := archive.next()) is not None:
+                    archive.members.clear()  # type: ignore[attr-defined]  # it would keep all, at a thousand bytes each
+                    yield member
+        except Exception as error:  # a broken archive makes tarfile raise almost anything
+            raise InvalidInputError(f"{self.path} is no tar archive, or is cut short ({error}); copy or make it again.") from None
+
+
+def list_tar(path: Path) -> ImageTable:
     """The images of a tar archive, sorted by path; the archive stays open as long as they are kept.
 
     A compressed archive (gzip, bzip2, xz) is unpacked once into a temporary file without a name, since its parts can be read in no
@@ -55,45 +92,26 @@ def list_tar(path: Path) -> list[ImageFile]:
     outside itself.
     """
     check_archive_path(path, "tar")
-    held = _OpenFile(_plain(path))
-    try:
-        held.file.seek(0)
-        with tarfile.open(fileobj=held.file, mode="r:") as archive:
-            members = archive.getmembers()
-    except Exception as error:  # a broken archive makes tarfile raise almost anything
-        raise InvalidInputError(f"{path} is no tar archive, or is cut short ({error}); copy or make it again.") from None
-    last = members[-1] if members else None
-    end = -(-(last.offset_data + last.size) // BLOCK) * BLOCK if last else 0
-    if held.read(BLOCK, end) != bytes(BLOCK):  # tarfile takes a broken header for the end
-        raise InvalidInputError(f"{path} is cut short or damaged after {len(members)} files; copy or make it again.")
-    return images_of(path, [_entry(path, held, member) for member in members if not member.isdir()])
+    archive = TarArchive(path)
+    return images_of(path, archive, archive.files())
 
 
-def _entry(path: Path, held: _OpenFile, member: tarfile.TarInfo) -> ImageFile:
-    shown = f"{member.name} in {path}"
-    place = entry_path(path, member.name)
-    if not member.isreg() or member.issparse():
-        kind = "a link" if member.issym() or member.islnk() else "no plain file"
-        raise InvalidInputError(f"{shown} is {kind}, which is not followed; make the archive again of plain files (tar -h).")
+def is_compressed(path: Path) -> bool:
+    """Whether the file starts as one that gzip, bzip2 or xz have made."""
+    return _unpacker(path) is not None
 
-    def read() -> bytes:
-        check_entry_size(shown, member.size)
-        content = held.read(member.size, member.offset_data)
-        if len(content) != member.size:
-            raise InvalidInputError(f"{shown} is cut short; copy the archive again.")
-        return content
 
-    return ImageFile(place, shown, read)
+def _unpacker(path: Path) -> Callable[[Path], _Stream] | None:
+    with path.open("rb") as file:
+        head = file.read(6)
+    return next((open_it for magic, open_it in UNPACKERS.items() if head.startswith(magic)), None)
 
 
 def _plain(path: Path) -> IO[bytes]:
     """The archive itself, or what it unpacks to."""
-    file = path.open("rb")
-    head = file.read(6)
-    unpacker = next((open_it for magic, open_it in UNPACKERS.items() if head.startswith(magic)), None)
+    unpacker = _unpacker(path)
     if unpacker is None:
-        return file
-    file.close()
+        return path.open("rb")
     with unpacker(path) as stream:
         return _unpacked(path, stream)
 

@@ -7,7 +7,7 @@ set from itself is 0 up to rounding, also of fewer samples than features; how th
 """
 
 from ganbench.errors import UsageError
-from ganbench.extractor import Features
+from ganbench.extractor import Features, Statistics
 from ganbench.frechet import frechet_distance, gaussian
 from ganbench.metric import Evidence, Metric, Value
 
@@ -19,14 +19,19 @@ def compute(evidence: Evidence) -> Value:
     """
     if evidence.reference is None:
         raise UsageError("fd compares samples with a reference; name one with --reference.")
+    return from_moments(evidence.samples, evidence.reference)
+
+
+def from_moments(samples: Features | Statistics, reference: Features | Statistics) -> Value:
+    """As `compute`, of two sides that may be mean and covariance alone."""
     notes = []
-    for side, features in (("samples", evidence.samples), ("reference", evidence.reference)):
+    for side, features in (("samples", samples), ("reference", reference)):
         if isinstance(features, Features) and len(features) <= features.width:
             notes.append(
                 f"fewer samples than features: the covariance of the {side} has rank {len(features) - 1} at most in "
                 f"{features.width} dimensions, and the Frechet distance is biased."
             )
-    return Value(frechet_distance(gaussian(evidence.samples), gaussian(evidence.reference)), notes=tuple(notes))
+    return Value(frechet_distance(gaussian(samples), gaussian(reference)), notes=tuple(notes))
 
 
 METRIC = Metric(
@@ -39,4 +44,5 @@ METRIC = Metric(
     conventions={"covariance": "N - 1", "precision": "float64"},
     field_name="fid",
     least=0.0,
+    from_moments=from_moments,
 )

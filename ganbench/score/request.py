@@ -195,14 +195,16 @@ def _read_all(request: Request, opened: _Opened, asked: Sequence[Asked]) -> Comp
     for each in asked:
         if how.ranks.leads and any("path" in metric.needs for metric in each.metrics):
             paths[each.extractor.name] = path_steps(opened.samples, each.extractor, request.path_steps, request.reading.seed, how)
-    samples = read_side(opened.samples, extractors, how, images="images" in needs)
+    suffice = {each.extractor.name for each in asked if not request.resampling and all(m.from_moments for m in each.metrics)}
+    samples = read_side(opened.samples, extractors, how, images="images" in needs, moments_suffice=suffice)
     reference: Side | None = None
     if isinstance(opened.reference, StoredStatistics):
         reference = side_of_statistics(opened.reference, [extractor.name for extractor in extractors])
     elif opened.reference is not None:
-        reference = read_side(opened.reference, extractors, how)
+        reference = read_side(opened.reference, extractors, how, moments_suffice=suffice)
     held_out = None
     if "held-out" in needs and opened.held_out is not None:
-        held_out = read_side(opened.held_out, extractors, how)
+        with_held_out = [each.extractor for each in asked if any("held-out" in metric.needs for metric in each.metrics)]
+        held_out = read_side(opened.held_out, with_held_out, how)
     given = opened.given
     return Comparison(samples, reference, given.dataset, given.modes, held_out, paths)

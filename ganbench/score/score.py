@@ -40,8 +40,8 @@ class Comparison:
     def evidence(self, extractor: str) -> Evidence:
         """What metrics read in the features of one extractor. Raises InvalidInputError for what none can read."""
         samples = self.samples.features[extractor]
-        assert isinstance(samples, Features), "samples are never FID statistics alone"
-        held_out = None if self.held_out is None else self.held_out.features[extractor]
+        assert isinstance(samples, Features), "samples whose features were not kept are no evidence"
+        held_out = None if self.held_out is None else self.held_out.features.get(extractor)
         assert held_out is None or isinstance(held_out, Features)
         reference = None if self.reference is None else self.reference.features[extractor]
         return Evidence(reference, samples, self.modes, held_out, self.samples.images, self.paths.get(extractor))
@@ -71,14 +71,14 @@ def score(
     notes: list[str] = []
     main = asked[0].extractor
     for some in asked:
-        evidence = comparison.evidence(some.extractor.name)
+        compute, evidence = _computer(comparison, some.extractor.name)
         metrics = {metric.label(some.extractor.name): metric for metric in some.metrics}
         metrics = {label: metric for label, metric in metrics.items() if label not in scores}
         values = {}
         for label, metric in metrics.items():
             report(label)
-            values[label] = _finite(metric, metric.compute(evidence))
-        errors = intervals(metrics, evidence, resampling) if resampling else {}
+            values[label] = _finite(metric, compute(metric))
+        errors = intervals(metrics, evidence, resampling) if resampling and evidence else {}
         for label, metric in metrics.items():
             scores[label] = _score(metric, values[label], errors.get(label))
             facts[label] = _facts(metric, values[label], comparison, some.extractor, main)
@@ -96,6 +96,24 @@ def score(
         other_extractors={some.extractor.name: some.extractor.facts for some in asked[1:]},
     )
     return Scored(scores, protocol)
+
+
+def _computer(comparison: Comparison, extractor: str) -> tuple[Callable[[Metric], Value], Evidence | None]:
+    """How a metric is computed in these features, and the evidence it reads; None where moments are all that was kept."""
+    samples = comparison.samples.features[extractor]
+    if isinstance(samples, Features):
+        evidence = comparison.evidence(extractor)
+        return (lambda metric: metric.compute(evidence)), evidence
+    assert comparison.reference is not None
+    reference = comparison.reference.features[extractor]
+    for name, side in (("samples", samples), ("reference", reference)):
+        side.check(name)
+
+    def compute(metric: Metric) -> Value:
+        assert metric.from_moments is not None, "features are let go only where moments suffice"
+        return metric.from_moments(samples, reference)
+
+    return compute, None
 
 
 def _score(metric: Metric, value: Value, standard_error: float | None) -> Score:

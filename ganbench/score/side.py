@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,13 +19,14 @@ from ganbench.dataset import content_header
 from ganbench.errors import InvalidInputError
 from ganbench.extractor import Features, LoadedExtractor, Statistics
 from ganbench.metric import PathSteps
-from ganbench.moments import Moments, merge_moments, moments_of
 from ganbench.ranks import ALONE, Ranks, collect, tell, together, told
 from ganbench.record import Sampled
+from ganbench.score.collect import Collected, join_shares
 from ganbench.sources.samples import Samples, StoredStatistics
 
 BATCH_SIZE = 256
 EXACT_BATCH_SIZE = 64  # torch-fidelity's own
+MOST_BYTES = 2**29  # 65,536 images in Inception's features
 
 Report = Callable[[str, int, int], None]  # what is read, how many of how many items are done
 
@@ -38,13 +39,15 @@ def silent(what: str, done: int, total: int) -> None:
 class Pass:
     """How a side is read: items in a batch, the cache (None: keep nothing), who is told of the progress, and whether features must
     be exact to the bit at this batch size, which then is part of what they depend on. `ranks` share the pass: all of them make it,
-    and only the first, which leads, gets a side with features."""
+    and only the first, which leads, gets a side with features. `most_bytes` of an extractor's features are kept where metrics need
+    no more than their moments: larger ones are merged into moments batch by batch."""
 
     batch_size: int = BATCH_SIZE
     cache: FeatureCache | None = None
     report: Report = silent
     exact: bool = False
     ranks: Ranks = ALONE
+    most_bytes: int = MOST_BYTES
 
     def key(self, items_hash: str, extractor: LoadedExtractor) -> str | None:
         """Where the features lie in the cache."""
@@ -69,41 +72,47 @@ def side_of_statistics(stored: StoredStatistics, extractors: Sequence[str]) -> S
     return Side(facts, dict.fromkeys(extractors, stored.statistics))
 
 
-def read_side(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, *, images: bool = False) -> Side:
+def read_side(
+    samples: Samples,
+    extractors: Sequence[LoadedExtractor],
+    how: Pass,
+    *,
+    images: bool = False,
+    moments_suffice: Collection[str] = (),
+) -> Side:
     """The features of all samples under each extractor; with `images`, the samples themselves too.
 
+    Of extractors in `moments_suffice`, by name, features that take more than `how.most_bytes` are not kept: there are `Statistics`.
     Raises InvalidInputError for fewer than 2 items, for features that are not finite (how many rows, and the first), for an
     extractor that loses rows, and for what only reading finds out: a damaged image.
     """
     if len(samples) < 2:
         raise InvalidInputError(f"There are {len(samples)} samples to score, and a score needs at least 2; give more.")
     if not how.ranks.leads:
-        return _assist(samples, extractors, how)
+        return _assist(samples, extractors, how, moments_suffice)
     cache = how.cache
     with cache.lock(samples.fingerprint or samples.hash) if cache else contextlib.nullcontext():
         known = _known_hash(samples, cache)
-        found = _kept(known, extractors, how) if known else {}
+        found = _kept(known, extractors, how, moments_suffice) if known else {}
         missing = [extractor for extractor in extractors if extractor.name not in found]
         held = None
         if how.ranks.several:
             tell({"extract": [extractor.name for extractor in missing]})
         if missing or images or known is None:
-            read = _read(samples, missing, how, images=images)
+            read = _read(samples, missing, how, moments_suffice, images=images)
             found |= read.features
             _keep(samples, read, missing, how)
             known, held = read.hash, read.images
     facts = Sampled(source=samples.source, count=len(samples), hash=known, quantisation=samples.quantisation)
-    ordered: dict[str, Features | Statistics] = {
-        extractor.name: replace(found[extractor.name], labels=samples.labels) for extractor in extractors
-    }
+    ordered = {extractor.name: _labelled(found[extractor.name], samples.labels) for extractor in extractors}
     return Side(facts, ordered, samples.shape, held, samples.jpeg, samples.notes)
 
 
-def _assist(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass) -> Side:
+def _assist(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, moments_suffice: Collection[str]) -> Side:
     """The part of a process that does not lead in a pass: the features that the leader's cache lacks. The side has none."""
     wanted = told()["extract"]
     if wanted:
-        _read(samples, [extractor for extractor in extractors if extractor.name in wanted], how, images=False)
+        _read(samples, [extractor for extractor in extractors if extractor.name in wanted], how, moments_suffice, images=False)
     return Side(Sampled(source=samples.source, count=len(samples)), {}, samples.shape)
 
 
@@ -135,8 +144,12 @@ def path_steps(samples: Samples, extractor: LoadedExtractor, count: int, seed: i
 @dataclass(frozen=True)
 class _Read:
     hash: str
-    features: dict[str, Features]
+    features: dict[str, Features | Statistics]
     images: Tensor | None
+
+
+def _labelled(side: Features | Statistics, labels: Tensor | None) -> Features | Statistics:
+    return replace(side, labels=labels) if isinstance(side, Features) else side
 
 
 def _known_hash(samples: Samples, cache: FeatureCache | None) -> str | None:
@@ -148,12 +161,19 @@ def _known_hash(samples: Samples, cache: FeatureCache | None) -> str | None:
     return cache.source_hash(samples.fingerprint)
 
 
-def _kept(items_hash: str, extractors: Sequence[LoadedExtractor], how: Pass) -> dict[str, Features]:
-    found = {}
+def _kept(
+    items_hash: str, extractors: Sequence[LoadedExtractor], how: Pass, moments_suffice: Collection[str]
+) -> dict[str, Features | Statistics]:
+    found: dict[str, Features | Statistics] = {}
     for extractor in extractors:
         key = how.key(items_hash, extractor)
-        if how.cache and key and (features := how.cache.features(key)) is not None:
-            found[extractor.name] = features
+        if how.cache is None or key is None:
+            continue
+        size = how.cache.features_size(key)
+        few = extractor.name in moments_suffice and not 0 < size <= how.most_bytes
+        kept = (how.cache.moments(key) if few else None) or (how.cache.features(key) if size else None)
+        if kept is not None:
+            found[extractor.name] = kept
     return found
 
 
@@ -161,91 +181,68 @@ def _keep(samples: Samples, read: _Read, extracted: Sequence[LoadedExtractor], h
     if how.cache is None:
         return
     for extractor in extracted:
-        if (key := how.key(read.hash, extractor)) is not None:
-            how.cache.keep_features(key, read.features[extractor.name])
+        said = read.features[extractor.name]
+        if (key := how.key(read.hash, extractor)) is None:
+            continue
+        if isinstance(said, Features):
+            how.cache.keep_features(key, said)
+        else:
+            how.cache.keep_moments(key, said)
     if samples.fingerprint is not None:
         how.cache.keep_source(samples.fingerprint, read.hash)
 
 
-@dataclass
-class _Collected:
-    """What one extractor has said so far, and in this process of several."""
-
-    features: list[Tensor] = field(default_factory=list)
-    logits: list[Tensor] = field(default_factory=list)
-
-    def add(self, extractor: LoadedExtractor, batch: Tensor) -> None:
-        said = extractor.extract(batch)
-        if len(said) != len(batch):
-            raise InvalidInputError(
-                f"The extractor {extractor.name} gave {len(said)} rows of features for {len(batch)} items; mend it."
-            )
-        self.features.append(said.features)
-        if said.logits is not None:
-            self.logits.append(said.logits)
-
-    def parts(self, name: str, summed_of: int) -> dict[str, Tensor]:
-        """All of it, by names for `_join`; with its moments where `summed_of` samples in all are more than features. Nothing where
-        there is nothing."""
-        if not self.features:
-            return {}
-        found = {f"{name}/features": torch.cat(self.features)}
-        if self.logits:
-            found[f"{name}/logits"] = torch.cat(self.logits)
-        if summed_of > self.features[0].shape[1]:
-            summed = moments_of(found[f"{name}/features"])
-            found |= {f"{name}/mean": summed.mean, f"{name}/scatter": summed.scatter}
-        return found
-
-
-def _join(name: str, shares: Sequence[dict[str, Tensor]], side: str) -> Features:
-    """What an extractor said in every process, in their order."""
-    found = {what: [share[f"{name}/{what}"] for share in shares if f"{name}/{what}" in share] for what in ("features", "logits")}
-    joined = Features(torch.cat(found["features"]), torch.cat(found["logits"]) if found["logits"] else None)
-    joined.check(side)
-    sums = [
-        Moments(len(share[f"{name}/features"]), share[f"{name}/mean"], share[f"{name}/scatter"])
-        for share in shares
-        if f"{name}/mean" in share
-    ]
-    return replace(joined, known_moments=merge_moments(sums).statistics) if sums else joined
-
-
-def _read(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, *, images: bool) -> _Read:
+def _read(
+    samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, moments_suffice: Collection[str], *, images: bool
+) -> _Read:
     """All items, and what extractors say of them. Of several processes, the others get nothing for their part."""
-    ranks = how.ranks if extractors else ALONE
-    collected = {extractor.name: _Collected() for extractor in extractors}
-    mine = ranks.share(-(-len(samples) // how.batch_size))
+    ranks, size = how.ranks if extractors else ALONE, how.batch_size
+    mine = ranks.share(-(-len(samples) // size))  # of the batches
+    here = range(mine.start * size, min(mine.stop * size, len(samples)))
+    collected = {
+        each.name: Collected(each, len(samples), here, how.most_bytes if each.name in moments_suffice else None)
+        for each in extractors
+    }
     summed, kept, done = hashlib.sha256(), [], 0
     with together() if ranks.several else contextlib.nullcontext():
-        for number, batch in enumerate(_batches(samples, how.batch_size)):
+        for number, batch in enumerate(_batches(samples, size)):
             if done == 0:
                 summed.update(content_header(batch.dtype, (len(samples), *batch.shape[1:])))
             summed.update(batch.contiguous().numpy().data)
             if number in mine:
-                for extractor in extractors:
-                    collected[extractor.name].add(extractor, batch)
+                for each in collected.values():
+                    each.add(batch)
             if images:
                 kept.append(batch)
             done += len(batch)
             how.report(samples.source, done, len(samples))
-        shares = [_parts(collected, summed.hexdigest(), len(samples) if ranks.several else 0)]
-        if ranks.several:
-            shares = collect(shares[0])
-    if any(not torch.equal(share["hash"], shares[0]["hash"]) for share in shares):
-        raise InvalidInputError(
-            f"The processes of this run read different items from {samples.source}; mend what draws them, or score it "
-            "in one process."
-        )
-    side = f"samples in {samples.source}"
-    features = {name: _join(name, shares, side) for name in collected} if shares else {}
+        shares = collect(_share(collected, summed.hexdigest())) if ranks.several else []
+    if ranks.several:
+        features = _joined(shares, list(collected), samples.source)
+    else:
+        features = {name: each.join(f"samples in {samples.source}") for name, each in collected.items()}
     return _Read(summed.hexdigest(), features, torch.cat(kept) if images else None)
 
 
-def _parts(collected: dict[str, _Collected], items_hash: str, summed_of: int) -> dict[str, Tensor]:
+def _share(collected: dict[str, Collected], items_hash: str) -> dict[str, Tensor]:
+    """This process's part of a pass, for `_joined`."""
     found = {"hash": torch.tensor(list(bytes.fromhex(items_hash)), dtype=torch.uint8)}
     for name, each in collected.items():
-        found |= each.parts(name, summed_of)
+        found |= {f"{name}/{what}": value for what, value in each.share().items()}
+    return found
+
+
+def _joined(shares: Sequence[dict[str, Tensor]], names: Sequence[str], source: str) -> dict[str, Features | Statistics]:
+    """What each extractor said in all processes; nothing where this one has no shares, for it does not lead."""
+    if any(not torch.equal(share["hash"], shares[0]["hash"]) for share in shares):
+        raise InvalidInputError(
+            f"The processes of this run read different items from {source}; mend what draws them, or score it in one process."
+        )
+    found: dict[str, Features | Statistics] = {}
+    for name in names if shares else ():
+        start = f"{name}/"
+        said = [{key.removeprefix(start): value for key, value in share.items() if key.startswith(start)} for share in shares]
+        found[name] = join_shares(said, f"samples in {source}")
     return found
 
 

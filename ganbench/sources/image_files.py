@@ -1,17 +1,20 @@
-"""A folder, a zip or a tar of images as samples: scanned when it is opened, decoded when it is read."""
+"""A folder, a zip, a tar or shards of images as samples: scanned when it is opened, decoded when it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ganbench.dataset import content_hash, find_dataset
 from ganbench.files import digest, expanded
 from ganbench.images.parts import LISTERS, class_numbers, part_folders, read_parts
-from ganbench.images.pixels import PIXEL_RULE, ImageFile
+from ganbench.images.pixels import PIXEL_RULE
 from ganbench.images.scan import leave_out_bad, scan
+from ganbench.images.shards import list_shards
+from ganbench.images.table import ImageTable
 from ganbench.sources.choice import choose, slices
 from ganbench.sources.samples import PartName, Reading, Samples
 
@@ -26,35 +29,51 @@ def from_images(kind: str, written: str, asked: PartName | None, reading: Readin
     """
     path, name = expanded(written), f"{kind}:{written}"
     files = LISTERS[kind](path)
-    notes: tuple[str, ...] = ()
-    if reading.skip_bad:
-        files, notes = _without_bad(name, files)
+    good, notes = _good(name, files, reading)
+    files = files.take(good)
     folders = part_folders(files)
     part = asked or (reading.default_part if folders else None)
     source = f"{name}:{part}" if part else name
     if part and not folders:
         return _part_by_content(name, path, files, part, reading, notes)
-    numbers, _ = class_numbers([*folders["train"], *folders["test"]] if folders else files, depth=1 if folders else 0)
-    if numbers is not None and folders:
-        numbers = numbers[: len(folders["train"])] if part == "train" else numbers[len(folders["train"]) :]
-    files = folders[part] if part else files
+    in_parts = files.take(np.concatenate([folders["train"], folders["test"]])) if folders else files
+    numbers, _ = class_numbers(in_parts, depth=1 if folders else 0)
+    if part:
+        rows = slice(len(folders["train"])) if part == "train" else slice(len(folders["train"]), None)
+        in_parts, numbers = in_parts[rows], None if numbers is None else numbers[rows]
+    return replace(_scanned(source, in_parts, numbers, reading, notes), dataset_name=name, dataset=find_dataset(name)[0])
+
+
+def from_shards(written: str, reading: Reading) -> Samples:
+    """The images of the WebDataset shards that a pattern stands for, with their classes where all have one.
+
+    Raises as `from_images`, and for shards that are damaged, cut short or not there.
+    """
+    files, labels = list_shards(str(expanded(written)))
+    good, notes = _good(written, files, reading)
+    return _scanned(written, files.take(good), None if labels is None else labels[good], reading, notes)
+
+
+def _scanned(source: str, files: ImageTable, numbers: np.ndarray | None, reading: Reading, notes: tuple[str, ...]) -> Samples:
+    """Those of the files that are wanted, with their headers read."""
     chosen, chosen_notes = choose(reading, source, len(files))
-    scanned = scan([files[index] for index in chosen.tolist()])
+    scanned = scan(files.take(chosen.numpy()), lambda done: reading.report(f"headers of {source}", done, len(chosen)))
     return Samples(
         source,
         len(chosen),
         scanned.shape,
         scanned.batches,
         fingerprint=digest([scanned.fingerprint, reading.skip_bad]),
-        labels=None if numbers is None else torch.tensor(numbers)[chosen],
-        dataset_name=name,
-        dataset=find_dataset(name)[0],
+        labels=None if numbers is None else torch.from_numpy(numbers)[chosen],
         notes=(*notes, *chosen_notes),
         jpeg=scanned.lossy,
     )
 
 
-def _without_bad(name: str, files: Sequence[ImageFile]) -> tuple[list[ImageFile], tuple[str, ...]]:
+def _good(name: str, files: ImageTable, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The rows of the files to read: all, or those that decode, with a note of the others."""
+    if not reading.skip_bad:
+        return np.arange(len(files)), ()
     good, bad = leave_out_bad(files)
     if not bad:
         return good, ()
@@ -62,9 +81,7 @@ def _without_bad(name: str, files: Sequence[ImageFile]) -> tuple[list[ImageFile]
     return good, (f"{len(bad)} of the {len(files)} images in {name} do not decode and are left out: {shown}",)
 
 
-def _part_by_content(
-    name: str, path: Path, files: Sequence[ImageFile], part: PartName, reading: Reading, notes: tuple[str, ...]
-) -> Samples:
+def _part_by_content(name: str, path: Path, files: ImageTable, part: PartName, reading: Reading, notes: tuple[str, ...]) -> Samples:
     """A part of images without folders for the parts: split by content, as the data set of this path is, so all are decoded."""
     source = f"{name}:{part}"
     parts = read_parts(path, files)

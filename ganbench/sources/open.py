@@ -13,17 +13,18 @@ from ganbench.dataset import Location, find_dataset, load_dataset
 from ganbench.errors import MissingDataError, UsageError, unknown_name
 from ganbench.files import digest, expanded
 from ganbench.images.parts import LISTERS
+from ganbench.images.shards import is_pattern
 from ganbench.images.tar import TAR_SUFFIXES
 from ganbench.sources.arrays import from_array, holds_statistics, read_statistics
 from ganbench.sources.choice import choose, slices
 from ganbench.sources.foreign import PROGRAM_SUFFIXES, from_callable, from_program, is_callable_name
-from ganbench.sources.image_files import from_images
+from ganbench.sources.image_files import from_images, from_shards
 from ganbench.sources.own import from_checkpoint
 from ganbench.sources.samples import PartName, Reading, Samples, StoredStatistics
 
 ACCEPTED = (
-    "a data set (mnist:test), a folder of images, a .zip, .tar, .npz or .npy file, a ganbench checkpoint (.safetensors or its "
-    ".json), a generator (.pt2, TorchScript, .onnx, weights with --model) or module:name"
+    "a data set (mnist:test), a folder of images, a .zip, .tar, .npz or .npy file, shards, a ganbench checkpoint (.safetensors or "
+    "its .json), a generator (.pt2, TorchScript, .onnx, weights with --model) or module:name"
 )
 
 
@@ -34,6 +35,7 @@ def open_samples(reference: str, location: Location, reading: Reading) -> Sample
     - a data set's name, with `:train` or `:test` for one part (else `reading.default_part`), or a Python file that defines one;
     - a folder of images or `folder:PATH`; a .zip or `zip:PATH`; a .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz or `tar:PATH`. `:train` or
       `:test` after it chooses a part; without that, one with folders train and test gives `default_part`, any other all images;
+    - WebDataset shards, `name-{000000..000099}.tar`, or `shards:PATH` for one (see ganbench/images/shards.py);
     - a .npz (`arr_0`, as ADM writes it; `arr_1` may hold labels) or .npy of uint8 images (N, H, W, C) or (N, C, H, W), or of
       floating-point points (N, D); with `reading.features` of ready features (N, F);
     - a ganbench checkpoint (.safetensors with its .json beside it, or that .json);
@@ -56,6 +58,10 @@ def open_samples(reference: str, location: Location, reading: Reading) -> Sample
     known = registry.entries("datasets")
     if prefix in LISTERS and rest:
         return from_images(prefix, rest, part, reading)
+    if (prefix == "shards" and rest) or is_pattern(name):
+        if part is not None:
+            raise UsageError(f"{name} has no parts, so {reference!r} names none; write {name}.")
+        return from_shards(name.removeprefix("shards:"), reading)
     is_set = name in known and not (name in LISTERS and Path(name).exists())  # a folder may be called folder
     if is_set or (name.endswith(".py") and ":" not in name) or (prefix in known and not Path(name).exists()):
         return _from_dataset(name, part or reading.default_part, location, reading)

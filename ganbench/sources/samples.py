@@ -41,7 +41,8 @@ class Reading:
     """How an input is read.
 
     `count` samples are wanted (None: all there are, and of a generator the usual number), chosen or drawn by `seed`. `features`:
-    arrays hold (N, F) features already. `skip_bad` leaves out image files that do not decode, and counts them in a note.
+    arrays hold (N, F) features already. `skip_bad` leaves out image files that do not decode, and counts them in a note. `report`
+    hears what is read before samples are known (headers), and how many of how many.
     """
 
     count: int | None = None
@@ -52,6 +53,7 @@ class Reading:
     features: bool = False
     skip_bad: bool = False
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
+    report: Callable[[str, int, int], None] = lambda what, done, total: None
 
 
 @dataclass(frozen=True)
