@@ -302,8 +302,8 @@ def shares(rows: torch.Tensor, cut: int, most_bytes: int | None) -> list[dict[st
     found = []
     for here in (range(cut), range(cut, len(rows))):
         collected = Collected(AS_THEY_ARE, len(rows), here, most_bytes)
-        for batch in rows[here.start : here.stop].split(256):
-            collected.add(batch)
+        for start in here[::256]:
+            collected.add(rows[start : min(start + 256, here.stop)])
         found.append(collected.share())
     return found
 
