@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ganbench.errors import RunFailedError, UsageError
+from ganbench.errors import GanbenchError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,7 +169,7 @@ def together() -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         if isinstance(error, LostError) or not _met_by_all(f"region/{_words.regions}"):
-            end(f"{type(error).__name__}: {error}" if not isinstance(error, RunFailedError) else str(error))
+            end(str(error) if isinstance(error, GanbenchError) else f"{type(error).__name__}: {_cause(error)}")
         raise
 
 
