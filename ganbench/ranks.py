@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ganbench.errors import RunFailedError, UsageError
+from ganbench.errors import GanbenchError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +111,7 @@ def joined() -> Iterator[Ranks]:
         )
     except (RuntimeError, ValueError) as error:
         raise LostError(
-            f"The {ranks.count} processes of this run do not find each other ({_first_line(error)}); start it with torchrun."
+            f"The {ranks.count} processes of this run do not find each other ({_cause(error)}); start it with torchrun."
         ) from None
     _words = _Words(store, ranks)
     yield ranks  # not in a `try`: after an error the connections stay, until `leave` ends the process
@@ -125,7 +126,7 @@ def lost() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostError(
-            f"Another process of this run is gone ({_first_line(error)}); start the same command again, which goes on from the "
+            f"Another process of this run is gone ({_cause(error)}); start the same command again, which goes on from the "
             "last saved state."
         ) from None
 
@@ -168,7 +169,7 @@ def together() -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         if isinstance(error, LostError) or not _met_by_all(f"region/{_words.regions}"):
-            end(f"{type(error).__name__}: {error}" if not isinstance(error, RunFailedError) else str(error))
+            end(str(error) if isinstance(error, GanbenchError) else f"{type(error).__name__}: {_cause(error)}")
         raise
 
 
@@ -273,5 +274,7 @@ def _first_to_go() -> bool:
         return _words.ranks.leads  # the launcher is gone, and its store with it
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+def _cause(error: BaseException) -> str:
+    # gloo puts the line of its source before its sentence, and advice behind it.
+    said = re.sub(r"^\[\S*\] ", "", (str(error).strip().splitlines() or [type(error).__name__])[0])
+    return said.partition(". ")[0][:200].rstrip(".")

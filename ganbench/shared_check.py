@@ -47,7 +47,8 @@ def check_shared(variant: str, phase: Phase, networks: Mapping[str, StackedNetwo
     if not off <= ROUNDING:
         raise UsageError(
             f"{variant} cannot be trained in several processes: its phase {phase.name} over shared rows of a batch is not what it "
-            f"is over the whole batch (off by {off.item():.2g}); a layer of its own ties samples together. Train it in one process."
+            f"is over the whole batch (off by {off.item():.2g}); derive the layer that ties samples together from "
+            "ganbench.nets.minibatch.ComparesBatch, or train it in one process."
         )
 
 

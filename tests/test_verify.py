@@ -130,3 +130,11 @@ def test_on_another_machine_a_new_seed_must_lie_among_the_others(run: Path) -> N
     record_of(run, 2).unlink()
     result = CliRunner().invoke(app, ["verify", str(record_of(run)), "--retrain"])
     assert "fewer than 3 seeds lie beside it" in str(result.exception)
+
+
+def test_a_record_of_several_processes_is_not_held_to_the_bits_of_one(run: Path) -> None:
+    edit(record_of(run), "environment/processes", 2)
+    record_of(run, 2).unlink()
+    result = CliRunner().invoke(app, ["verify", str(record_of(run)), "--retrain"])
+    assert isinstance(result.exception, UsageError)
+    assert "in several processes" in str(result.exception)
