@@ -77,7 +77,7 @@ def scan(files: ImageTable, report: Callable[[int], None] = lambda done: None) -
             grey, lossy = grey and header.grey, lossy + header.lossy
             summed.update(f'{"," if row else ""}[{json.dumps(name)},"{header.digest}"]'.encode())
             row += 1
-            if row % FILES == 0:
+            if row % FILES == 0 or row == len(files):
                 report(row)
     summed.update(b"]]")
     usual = sizes.most_common(1)[0][0]
