@@ -204,10 +204,9 @@ def read_stored(path: Path, key: str, newest: int) -> dict[str, Any]:
         raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} is not a record: {error}; run its job again.") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get(key), int):
-        what = (
-            "a time record, which this command does not read" if isinstance(raw, dict) and TIME_KEY in raw else "no ganbench record"
-        )
+    if not isinstance(raw, dict) or type(raw.get(key)) is not int:  # JSON's true is an int to Python
+        other = key != TIME_KEY and isinstance(raw, dict) and TIME_KEY in raw
+        what = "a time record, which this command does not read" if other else "no ganbench record"
         raise InvalidInputError(f"{path} is {what}: it has no {key} number; leave it out.")
     if raw[key] < 1:
         raise InvalidInputError(f"{path} has {key} {raw[key]}, which no ganbench ever wrote; leave it out.")

@@ -188,6 +188,18 @@ def test_an_error_that_quotes_a_record_is_one_line_that_no_terminal_obeys(
     assert capsys.readouterr().err == "Error: There is no score 'a b [2J'; name another.\n"
 
 
+def test_a_command_that_is_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["ganbench", "list", "variants"])
+    monkeypatch.setattr("ganbench.registry.entries", stop)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "Stopped. The same command goes on from what is saved.\n")
+
+
 def test_a_command_line_with_bytes_that_are_no_text_goes_into_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["ganbench", "run", "ring-8", "--out", "runs/\udcff"])
     assert json.loads(made_record(command=command_line()).to_json())["command"] == "ganbench run ring-8 --out 'runs/?'"

@@ -187,6 +187,9 @@ def test_shards_without_all_classes_have_none(tmp_path: Path) -> None:
         ),
         ({"s/z.png": FILES["000.png"], "s/z.cls": b"cat"}, r"s/z\.cls in .*000003\.tar is no class"),
         ({"s/z.png": FILES["000.png"], "s/z.json": b"{"}, r"s/z\.json in .*000003\.tar is no JSON"),
+        ({"s/z.png": FILES["000.png"], "s/z.json": b"[" * 10**5}, r"s/z\.json in .*000003\.tar is no JSON"),
+        ({"s/z.png": FILES["000.png"], "s/z.cls": b"9" * 400}, r"s/z\.cls in .*000003\.tar says class 9{20}\.\.\., too large"),
+        ({"s/z.png": FILES["000.png"], "s/z.json": b'{"cls": -9223372036854775809}'}, r"s/z\.json in .* too large"),
         ({"s/z.cls": b"1"}, r"s/z\.cls in .*000003\.tar has no image next to it"),
         ({"s/z.png": b"hello"}, r"s/z\.png in .*000003\.tar cannot be read"),
     ],
@@ -222,6 +225,8 @@ def test_patterns_stand_for_what_a_shell_makes_of_them() -> None:
         expand("a{b}.tar")
     with pytest.raises(UsageError, match="more than 100,000 shards"):
         expand("{0..999}{0..999}.tar")
+    with pytest.raises(UsageError, match=r"stands for a1\.tar twice"):
+        expand("a{1..3}{,}.tar")
 
 
 # Moments

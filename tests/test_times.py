@@ -34,7 +34,12 @@ def test_records_come_back_from_their_files_and_refuse_what_they_do_not_know(tmp
         record.save(path)
         assert load_times(path) == record
         raw = json.loads(path.read_text())
-        for change, said in (({"colour": "blue"}, "colour"), ({"time_schema": 99}, "newer than"), ({"kind": "other"}, "kind")):
+        for change, said in (
+            ({"colour": "blue"}, "colour"),
+            ({"time_schema": 99}, "newer than"),
+            ({"time_schema": True}, "no time_schema number"),
+            ({"kind": "other"}, "kind"),
+        ):
             path.write_text(json.dumps(raw | change))
             with pytest.raises(InvalidInputError, match=said):
                 load_times(path)
@@ -133,6 +138,18 @@ def test_validate_reads_both_kinds_and_says_where_a_record_belongs(tmp_path: Pat
     assert len(found) == 2
     assert any("compute took 0 seconds" in problem for problem in found)
     assert any("It lies in" in problem and "move it there" in problem for problem in found)
+
+
+def test_no_table_and_no_site_shows_what_no_timing_leaves(tmp_path: Path) -> None:
+    made_record().save(tmp_path / "records/mnist/wgan-gp/seed-0.json")
+    bad = variant_times(step=spread(-1.0))
+    bad.save(tmp_path / place_of(bad))
+    for arguments in (["table", str(tmp_path)], ["publish", str(tmp_path), "--out", str(tmp_path / "site")]):
+        done = CliRunner().invoke(app, arguments)
+        assert isinstance(done.exception, InvalidInputError)
+        assert "wgan-gp on mnist is not valid. The fastest round of its step took -0.8 seconds" in str(done.exception)
+        assert done.stdout == ""
+    assert not (tmp_path / "site").exists()
 
 
 # Tables

@@ -27,6 +27,17 @@ class Commands(TyperGroup):
         self.rich_markup_mode = None
         super().format_help(ctx, formatter)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a Ctrl-C passes typer by, which would end without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Stopped from None
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """The user has stopped the command."""
+
 
 app = typer.Typer(
     name="ganbench",
@@ -94,7 +105,7 @@ def main() -> None:
                 markup=False,
             )
         leave(MissingDataError.exit_code)
-    except KeyboardInterrupt:
+    except (_Stopped, KeyboardInterrupt):
         if speaks():
-            err.print("Stopped. The same command goes on from the last saved state.", highlight=False)
+            err.print("Stopped. The same command goes on from what is saved.", highlight=False)
         leave(130)

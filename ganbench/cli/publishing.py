@@ -24,6 +24,7 @@ def publish(
     """Write records as a static site: a page for each data set, variant and run, one of speed, and tables to download."""
     from ganbench.leaderboard.published import load_published
     from ganbench.leaderboard.site.publish import publish as write_site
+    from ganbench.leaderboard.validate_times import check_times
     from ganbench.record import check_apart, load_record, output_folder
     from ganbench.times import all_files, load_times
 
@@ -38,6 +39,7 @@ def publish(
             folders[known[-1].fingerprint] = output_folder(file)
             report("reading records", done, len(files))
         times = [load_times(file) for file in timed]
+        check_times(times)
         site = write_site(known, folders, out, tables, report, times)
     if as_json:
         print_json({"out": str(out), "index": str(site.index), "files": list(site.files), "removed": list(site.removed)})

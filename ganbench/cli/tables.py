@@ -47,11 +47,13 @@ def table(
     from ganbench.errors import UsageError
     from ganbench.files import write_atomically
     from ganbench.leaderboard.summary import summarise
+    from ganbench.leaderboard.validate_times import check_times
     from ganbench.times import load_all
 
     if as_json and format not in (None, Format.json):
         raise UsageError(f"--json and --format {format} exclude each other; give one of them.")
     runs, times = load_all(records)
+    check_times(times)
     if base is not None and not times:
         raise UsageError(f"--base {base} is of time records, and these are none; leave it out, or name some of `ganbench time`.")
     tables = summarise(runs)

@@ -92,9 +92,14 @@ def time(
 
 
 def _show(timed: Timed, out: Path, base: str | None, format: Format | None) -> None:
-    """The records as JSON, or as a table. Raises RunFailedError where a task failed."""
-    from ganbench.leaderboard.speed import render_times
+    """The records as JSON, or as a table.
 
+    Raises RunFailedError where a task failed, InvalidInputError for a record from before that is not valid.
+    """
+    from ganbench.leaderboard.speed import render_times
+    from ganbench.leaderboard.validate_times import check_times
+
+    check_times(timed.records)
     for label, reason in timed.failures.items():
         err.print(one_line(f"{label} failed: {reason}"), style="red", highlight=False, soft_wrap=True, markup=False)
     if format is Format.json:

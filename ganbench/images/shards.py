@@ -12,6 +12,7 @@ import json
 import os
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -27,6 +28,7 @@ from ganbench.images.tar import TarArchive, is_compressed
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
 MOST_SHARDS = 100_000
+LARGEST_CLASS = 2**63 - 1
 LABELS = ("cls", "label")  # of a sample's JSON
 
 
@@ -39,7 +41,7 @@ def is_pattern(name: str) -> bool:
 def expand(pattern: str) -> tuple[str, ...]:
     """The names that a pattern stands for, as a shell expands it: `{08..11}` counts, `{a,b}` lists.
 
-    Raises UsageError for braces with neither, and for more than 100,000 names.
+    Raises UsageError for braces with neither, for more than 100,000 names, and for a name that comes twice.
     """
     found = BRACES.search(pattern)
     if found is None:
@@ -61,6 +63,9 @@ def expand(pattern: str) -> tuple[str, ...]:
     names = [name for part in parts for name in expand(pattern[: found.start()] + part + pattern[found.end() :])]
     if len(names) > MOST_SHARDS:
         raise UsageError(f"{pattern} stands for more than {MOST_SHARDS:,} shards; name fewer.")
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise UsageError(f"{pattern} stands for {twice} twice, whose images would count twice; name each shard once.")
     return tuple(names)
 
 
@@ -93,7 +98,7 @@ def list_shards(pattern: str) -> tuple[ImageTable, np.ndarray | None]:
     """The images of all shards in their order, and their classes (N,) int64 where each of them has one.
 
     Raises MissingDataError where a shard is not there, InvalidInputError for one that is damaged, cut short or compressed, for a
-    sample with two images, for a class that is no number or stands beside no image, and where there are no images.
+    sample with two images, for a class that is no number, too large a one or beside no image, and where there are no images.
     """
     names: list[str] = []
     where, labels = array("q"), array("q")
@@ -137,15 +142,23 @@ def _label(archive: TarArchive, files: dict[str, tuple[str, Sequence[int]]]) -> 
     if "cls" in files:
         name, where = files["cls"]
         try:
-            return int(archive.read(where, name))
+            number = int(archive.read(where, name))
         except ValueError:
             raise InvalidInputError(f"{name} in {archive.path} is no class, which is a whole number; mend it.") from None
+        return _class(archive, name, number)
     if "json" not in files:
         return None
     name, where = files["json"]
     try:
         told = json.loads(archive.read(where, name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{name} in {archive.path} is no JSON ({error}); mend it.") from None
     label = next((told[key] for key in LABELS if key in told), None) if isinstance(told, dict) else None
-    return label if isinstance(label, int) and not isinstance(label, bool) else None
+    return _class(archive, name, label) if isinstance(label, int) and not isinstance(label, bool) else None
+
+
+def _class(archive: TarArchive, name: str, number: int) -> int:
+    """The number. Raises InvalidInputError for one that int64 does not hold."""
+    if not -LARGEST_CLASS <= number <= LARGEST_CLASS:
+        raise InvalidInputError(f"{name} in {archive.path} says class {str(number)[:20]}..., too large a number; mend it.")
+    return number

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ganbench.clock import is_utc
+from ganbench.errors import InvalidInputError
 from ganbench.generator import SAMPLING_BATCH
 from ganbench.times import MetricTimes, Spread, TimeRecord, VariantTimes, place_of
 
@@ -23,6 +24,18 @@ def time_faults(record: TimeRecord, path: Path | None = None) -> Iterator[str]:
     yield from _of_variant(record) if isinstance(record, VariantTimes) else _of_metric(record)
     if path is not None:
         yield from _of_place(record, path)
+
+
+def check_times(records: Iterable[TimeRecord]) -> None:
+    """Raise InvalidInputError for the first time record with a fault (`time_faults`): no table shows what no timing leaves."""
+    for record in records:
+        for fault in time_faults(record):
+            raise InvalidInputError(f"A time record of {_timed(record)[:100]} is not valid. {fault}")
+
+
+def _timed(record: TimeRecord) -> str:
+    what = record.label if isinstance(record, MetricTimes) else record.variant.name
+    return f"{what} on {record.dataset.name}"
 
 
 def _of_variant(record: VariantTimes) -> Iterator[str]:

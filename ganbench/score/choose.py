@@ -78,7 +78,7 @@ def _lack(need: Need, extractor: Extractor, given: Given) -> str | None:
         case "held-out" if not given.held_out:
             return "needs real data that the generator was not trained on; name them with --held-out"
         case "labels" if not given.labels:
-            return "needs the classes of both sides (folders of classes, or arr_1 in a .npz); leave it out"
+            return "needs the classes of both sides (folders, arr_1 in a .npz, .cls of all samples in shards); leave it out"
         case "images" if not given.images:
             return "reads images, and these samples are not images; leave it out"
         case "path" if not given.paths:
