@@ -45,7 +45,15 @@ def apart(device: str, shape: tuple[int, ...]) -> bool:
     Chosen by measurement (`benchmarks/test_stacks.py`): on one core, four seeds of DCGAN take 2.5 times as long as one for images
     of 8 pixels, and for 16, 28 and 32 pixels 4.5, 5.4 and 6.1 times, since a processor's convolutions in groups are slow ones.
     """
-    return not device.startswith("cuda") and len(shape) == 3 and min(shape[1:]) >= APART_FROM
+    return not device.startswith("cuda") and not is_small(shape)
+
+
+def is_small(shape: tuple[int, ...]) -> bool:
+    """Whether networks for data of this shape are too small for two threads: points, and images below 16 pixels.
+
+    Threads wait for each other after each of a step's thousand kernels; on a busy machine that took a hundred times as long.
+    """
+    return len(shape) < 3 or min(shape[1:]) < APART_FROM
 
 
 @contextmanager

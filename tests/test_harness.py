@@ -12,6 +12,7 @@ import pytest
 from made_records import made_record
 from rich.console import Console
 
+from ganbench.environment import available_cores
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.harness.claim import claim
 from ganbench.harness.harness import estimate_seconds, prepare, run_suite
@@ -315,6 +316,8 @@ def test_workers_share_the_cores() -> None:
     crew = choose_crew(1, "cpu")
     assert crew.workers == 1
     assert choose_crew(100, "cpu").threads >= 1
+    assert choose_crew(1, "cpu").threads == available_cores()
+    assert choose_crew(1, "cpu", small=True).threads == 1
     assert choose_crew(100, "cuda").workers == 1
     with pytest.raises(UsageError, match="-1 workers"):
         choose_crew(1, "cpu", -1)

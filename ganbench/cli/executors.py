@@ -96,8 +96,11 @@ def processes(asked: Asked) -> Iterator[Ranks]:
         yield ranks
 
 
-def choose_executor(asked: Asked, jobs: int, device: str, ranks: Ranks = ALONE) -> Executor:
-    """The executor that was asked for, for so many jobs on a device. Raises UsageError for workers that cannot be."""
+def choose_executor(asked: Asked, jobs: int, device: str, ranks: Ranks = ALONE, *, small: bool = False) -> Executor:
+    """The executor that was asked for, for so many jobs on a device; `small`: on data for which one thread is best.
+
+    Raises UsageError for workers that cannot be.
+    """
     from ganbench.environment import available_cores
     from ganbench.harness.leader import Leader
     from ganbench.harness.ray_jobs import RayJobs
@@ -107,7 +110,7 @@ def choose_executor(asked: Asked, jobs: int, device: str, ranks: Ranks = ALONE) 
     if ranks.several:
         return Leader(ranks)
     if asked.executor == "local":
-        return choose_crew(jobs, device, asked.workers)
+        return choose_crew(jobs, device, asked.workers, small=small)
     if asked.workers is not None and asked.workers < 1:
         raise UsageError(f"--workers {asked.workers} leaves no job to a cluster; give 1 or more, or leave it out.")
     threads, retries = asked.cpus or 1, 2 if asked.retries is None else asked.retries

@@ -113,6 +113,7 @@ def run(
 
 def _lead(suite: Suite, setting: Setting, asked: executors.Asked, overwrite: bool, dry_run: bool, as_json: bool) -> bool:
     """Run what is left, and show it: whether a job failed."""
+    from ganbench.execution import is_small
     from ganbench.harness.harness import prepare, run_suite
     from ganbench.harness.leader import check_jobs
     from ganbench.harness.lockstep import finish
@@ -120,7 +121,8 @@ def _lead(suite: Suite, setting: Setting, asked: executors.Asked, overwrite: boo
     with err.status("loading data and weights"):
         prepared = prepare(suite, setting, overwrite)
     check_jobs(prepared.left, setting.ranks)
-    chosen = executors.choose_executor(asked, len(prepared.left), setting.device, setting.ranks)
+    small = all(is_small(prepared.datasets[job.dataset].shape) for job in prepared.left)
+    chosen = executors.choose_executor(asked, len(prepared.left), setting.device, setting.ranks, small=small)
     if dry_run:
         _show_plan(prepared, setting, chosen, as_json)
         return False

@@ -73,14 +73,18 @@ class Crew:
                 slot.join()
 
 
-def choose_crew(jobs: int, device: str, workers: int | None = None) -> Crew:
-    """One worker a core and one thread each, unless there are fewer jobs than cores; on a GPU one worker, unless told."""
+def choose_crew(jobs: int, device: str, workers: int | None = None, *, small: bool = False) -> Crew:
+    """One worker a core, unless there are fewer jobs than cores; on a GPU one worker, unless told.
+
+    Workers share the cores as threads; where all data are `small` on a CPU (`execution.is_small`), each has one.
+    """
     cores = available_cores()
     if workers is None:
         workers = 1 if device.startswith("cuda") else max(1, min(cores, jobs))
     if workers < 0:
         raise UsageError(f"{workers} workers cannot be; give 1 or more, or 0 to run in this process.")
-    return Crew(workers, max(1, cores // max(1, workers)))
+    one = small and not device.startswith("cuda")
+    return Crew(workers, 1 if one else max(1, cores // max(1, workers)))
 
 
 def _work(
