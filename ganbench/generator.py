@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ganbench.errors import InvalidInputError, MissingDataError, UsageError
 from ganbench.execution import arithmetic
 from ganbench.files import digest, write_atomically
+from ganbench.record import SAMPLING_BATCH
 from ganbench.registry import find
 from ganbench.rng import seeded_globally, stream
 from ganbench.variant import Recipe, Space, Variant
@@ -29,9 +30,6 @@ FORMAT = 1
 
 class NotFiniteError(InvalidInputError):
     """A generator's samples are NaN or infinite: it diverged."""
-
-
-SAMPLING_BATCH = 256  # fixed, so that how many samples are drawn does not change the first of them
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from ganbench.errors import InvalidInputError, MissingDataError, UsageError
 from ganbench.files import digest, write_atomically
 
 SCHEMA = 1
+SAMPLING_BATCH = 256  # samples drawn at once: fixed, so that how many are drawn does not change the first of them
 TIME_KEY = "time_schema"  # what a time record, of `ganbench.times`, has in place of `schema`
 
 Plain = str | int | float | bool | None

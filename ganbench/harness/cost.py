@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.clock import Stopwatch
-from ganbench.generator import SAMPLING_BATCH, condition, draw_latents
+from ganbench.generator import condition, draw_latents
+from ganbench.record import SAMPLING_BATCH
 from ganbench.rng import seeded_globally, stream
 from ganbench.variant import Recipe
 

@@ -20,7 +20,7 @@ from ganbench.clock import Stopwatch, utc_now
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import InvalidInputError
 from ganbench.files import write_atomically
-from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_labels, draw_samples, save_generator
+from ganbench.generator import NotFiniteError, draw_labels, draw_samples, save_generator
 from ganbench.harness.claim import holds
 from ganbench.harness.cost import PeakMemory, sampling_cost
 from ganbench.harness.lockstep import advance, identity, led
@@ -29,7 +29,7 @@ from ganbench.harness.progress import Reporter
 from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, real_side
 from ganbench.harness.run import Outcome, Run
 from ganbench.picture import save_picture
-from ganbench.record import Evaluation, Timing
+from ganbench.record import SAMPLING_BATCH, Evaluation, Timing
 from ganbench.registry import find
 from ganbench.rng import stream
 from ganbench.train import Training

@@ -12,13 +12,13 @@ import ganbench
 from ganbench.clock import Stopwatch, utc_now
 from ganbench.dataset import LoadedDataset
 from ganbench.environment import device_in_words, environment
-from ganbench.generator import SAMPLING_BATCH
 from ganbench.harness.cost import PeakMemory, time_sampling
 from ganbench.harness.job import given_to
 from ganbench.harness.plan import Job, Setting
 from ganbench.harness.rounds import surroundings, time_rounds
 from ganbench.harness.run import dataset_facts, variant_facts
 from ganbench.harness.suite import suites
+from ganbench.record import SAMPLING_BATCH
 from ganbench.registry import find
 from ganbench.replay import WARM_UP
 from ganbench.times import Spread, VariantTimes, variant_place

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganbench.clock import is_utc
 from ganbench.errors import InvalidInputError
-from ganbench.generator import SAMPLING_BATCH
+from ganbench.record import SAMPLING_BATCH
 from ganbench.times import MetricTimes, Spread, TimeRecord, VariantTimes, place_of
 
 AGAIN = "time it again"

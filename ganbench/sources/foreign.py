@@ -22,7 +22,8 @@ from torch import Tensor
 
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.files import file_digest
-from ganbench.generator import SAMPLING_BATCH, draw_latents
+from ganbench.generator import draw_latents
+from ganbench.record import SAMPLING_BATCH
 from ganbench.rng import stream
 from ganbench.sources.exported import load_pt2
 from ganbench.sources.generators import GENERATED, LARGEST_BATCH, Program, check_latents, fingerprint

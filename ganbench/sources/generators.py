@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.files import digest
-from ganbench.generator import SAMPLING_BATCH, NotFiniteError, draw_latents, to_uint8
+from ganbench.generator import NotFiniteError, draw_latents, to_uint8
+from ganbench.record import SAMPLING_BATCH
 from ganbench.rng import stream
 from ganbench.sources.samples import PathEnds
 from ganbench.variant import Recipe
