@@ -42,8 +42,8 @@ class Execution:
 def apart(device: str, shape: tuple[int, ...]) -> bool:
     """Whether the seeds of a stack are computed one after another, for data of this shape; else vmap computes them together.
 
-    Chosen by measurement (`benchmarks/test_stacks.py`): on one core, four seeds of DCGAN take 2.5 times as long as one for images
-    of 8 pixels, and for 16, 28 and 32 pixels 4.5, 5.4 and 6.1 times, since a processor's convolutions in groups are slow ones.
+    Chosen by measurement (`benchmarks/test_stacks.py`): on one core, four seeds of DCGAN take 2.6 times as long as one for images
+    of 8 pixels, and for 16, 28 and 32 pixels 4.4, 5.1 and 4.9 times, since a processor's convolutions in groups are slow ones.
     """
     return not device.startswith("cuda") and not is_small(shape)
 
