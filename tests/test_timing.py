@@ -21,7 +21,7 @@ from ganbench.dataset import Location
 from ganbench.errors import GanbenchError, MissingDataError, UsageError
 from ganbench.harness.plan import Setting
 from ganbench.harness.reference import cached_dataset
-from ganbench.harness.rounds import FEWEST, ROUNDS, time_rounds
+from ganbench.harness.rounds import FEWEST, ROUNDS, Timing, alone, in_turns, time_rounds
 from ganbench.harness.time_variants import VariantTask
 from ganbench.harness.timing import jobs_on, suite_for
 from ganbench.leaderboard.validate_times import time_faults
@@ -93,10 +93,41 @@ def test_seconds_are_those_of_work_that_waits(monkeypatch: pytest.MonkeyPatch) -
         now += seconds
 
     monkeypatch.setattr("time.perf_counter", lambda: now)
-    assert time_rounds(lambda: wait(50.0), lambda _: wait(next(works)), "cpu", 3) == [3.0, 1.0, 2.0]
-    assert len(time_rounds(lambda: None, lambda _: wait(1e-9), "cpu")) == ROUNDS
-    assert len(time_rounds(lambda: None, lambda _: wait(9.0), "cpu")) == FEWEST
-    assert len(time_rounds(lambda: None, lambda _: wait(9.0), "cpu", 7)) == 7
+    assert alone(time_rounds(lambda: wait(50.0), lambda _: wait(next(works)), "cpu", 3)) == [3.0, 1.0, 2.0]
+    assert len(alone(time_rounds(lambda: None, lambda _: wait(1e-9), "cpu"))) == ROUNDS
+    assert len(alone(time_rounds(lambda: None, lambda _: wait(9.0), "cpu"))) == FEWEST
+    assert len(alone(time_rounds(lambda: None, lambda _: wait(9.0), "cpu", 7))) == 7
+
+
+def test_timings_take_turns_and_one_that_fails_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is ten times as slow in its middle; both timings see that, so that their ratio stays 2."""
+    now, worked = 0.0, []
+
+    def work(seconds: float) -> None:
+        nonlocal now
+        now += seconds * (10 if 4 <= len(worked) < 8 else 1)
+        worked.append(seconds)
+
+    def fails() -> Timing[list[float]]:
+        yield
+        raise RuntimeError("so it is")
+
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    timings = {
+        name: time_rounds(lambda: None, lambda _, own=own: work(own), "cpu", 5) for name, own in (("one", 1.0), ("two", 2.0))
+    }
+    found = dict(in_turns({**timings, "none": fails()}))
+    assert found["one"] == [1.0, 10.0, 10.0, 1.0, 1.0]
+    assert found["two"] == [2.0, 20.0, 20.0, 2.0, 2.0]
+    assert str(found["none"]) == "so it is"
+
+
+def test_seeds_of_a_variant_take_turns_on_a_cpu() -> None:
+    data = cached_dataset("ring-8", Location())
+    (job,) = jobs_on("ring-8", data, ["nsgan"])
+    for device, turns in (("cpu", 1), ("cuda", 2)):  # on a GPU what one holds would count as the other's memory
+        setting = Setting(out=Path("never-written"), device=device)
+        assert len({VariantTask(job, data, seeds, setting, 1).turns for seeds in (1, 4)}) == turns
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.integers(1, 9))
@@ -118,7 +149,7 @@ def test_a_training_that_is_no_longer_finite_says_so() -> None:
     data = cached_dataset("ring-8", Location())
     (job,) = jobs_on("ring-8", data, ["nsgan"])
     wild = replace(job, recipe=replace(job.recipe, lr=1e30))
-    record = VariantTask(wild, data, 2, Setting(out=Path("never-written")), 1).measure()
+    record = alone(VariantTask(wild, data, 2, Setting(out=Path("never-written")), 1).measure())
     assert (record.diverged_seeds, record.step.rounds) == (2, 1)
 
 

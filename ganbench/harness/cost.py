@@ -21,7 +21,7 @@ from ganbench.rng import seeded_globally, stream
 from ganbench.variant import Recipe
 
 log = logging.getLogger(__name__)
-SECONDS = 0.15  # spent on each of the two speeds, more only where fewer passes take longer
+SECONDS = 0.05  # a run spends on each of the two speeds, more only where fewer passes take longer: 0.15 made 3 % of a short suite
 MOST, FEWEST = 500, 3  # passes that are timed
 SLOW = 1.0  # seconds of a pass beside which what the first one pays once is nothing
 
@@ -62,7 +62,7 @@ class Sampling:
 
 def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed: int) -> dict[str, float | int | None]:
     """The fields of `Timing` that say what sampling costs, by name; none where `time_sampling` has none."""
-    found = time_sampling(network, recipe, given, seed)
+    found = time_sampling(network, recipe, given, seed, SECONDS)
     if found is None:
         return {}
     return {
@@ -72,9 +72,10 @@ def sampling_cost(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
     }
 
 
-def time_sampling(network: nn.Module, recipe: Recipe, given: Tensor | None, seed: int) -> Sampling | None:
+def time_sampling(network: nn.Module, recipe: Recipe, given: Tensor | None, seed: int, seconds: float) -> Sampling | None:
     """What sampling costs; None, with a line of log, where the generator cannot be run for it.
 
+    Passes of about `seconds` are timed for each of the two speeds, of one sample and of a batch.
     `given` are labels or images for a batch, from which a conditional generator makes samples. The latents come from a stream of
     their own, so that nothing else is drawn otherwise than before. The network is left in evaluation mode.
     """
@@ -87,19 +88,20 @@ def time_sampling(network: nn.Module, recipe: Recipe, given: Tensor | None, seed
     network.eval()
     try:
         with torch.no_grad(), seeded_globally(seed), torch.random.fork_rng(devices=forked):
-            return Sampling(_seconds(network, one, device), _seconds(network, many, device), _flops(network, one) or None)
+            alone, batch = (_seconds(network, inputs, device, seconds) for inputs in (one, many))
+            return Sampling(alone, batch, _flops(network, one) or None)
     except Exception as error:  # a generator of anybody's: what it costs is not worth a trained run
         log.warning("What sampling costs is not known: the generator cannot be run for it (%s: %s).", type(error).__name__, error)
         return None
 
 
-def _seconds(network: nn.Module, inputs: tuple[Tensor, ...], device: str) -> list[float]:
+def _seconds(network: nn.Module, inputs: tuple[Tensor, ...], device: str, most: float) -> list[float]:
     """The seconds of each timed pass, after one that burns in; of a pass that takes longer than `SLOW`, there is only that one."""
     burn_in = _timed(network, inputs, device)
     if burn_in > SLOW:
         return [burn_in]
     passes: list[float] = []
-    while len(passes) < FEWEST or (len(passes) < MOST and sum(passes) < SECONDS):
+    while len(passes) < FEWEST or (len(passes) < MOST and sum(passes) < most):
         passes.append(_timed(network, inputs, device))
     return passes
 

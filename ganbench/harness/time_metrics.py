@@ -19,7 +19,7 @@ from ganbench.extractor import Features, LoadedExtractor
 from ganbench.find_extractor import find_extractor
 from ganbench.harness.plan import Setting
 from ganbench.harness.reference import cached_extractor, real_side
-from ganbench.harness.rounds import surroundings, time_rounds
+from ganbench.harness.rounds import Timing, alone, surroundings, time_rounds
 from ganbench.harness.run import dataset_facts
 from ganbench.metric import Evidence, Metric
 from ganbench.rng import stream
@@ -83,7 +83,7 @@ class Scoring:
             for batch in batches:
                 self.extractor.extract(batch)
 
-        return Spread.of(time_rounds(lambda: batches, extract, self.setting.device, self.rounds))
+        return Spread.of(alone(time_rounds(lambda: batches, extract, self.setting.device, self.rounds)))
 
     def evidence(self) -> Evidence:
         """What a metric reads, with nothing in it that another has computed."""
@@ -133,11 +133,16 @@ class MetricTask:
             **surroundings(),
         }
 
-    def measure(self) -> MetricTimes:
+    @property
+    def turns(self) -> str:
+        """Nothing takes turns with it."""
+        return self.label
+
+    def measure(self) -> Timing[MetricTimes]:
         """Compute it for some rounds."""
         scoring = self.scoring
         extraction = scoring.extraction
-        rounds = time_rounds(scoring.evidence, self.metric.compute, scoring.setting.device, scoring.rounds)
+        rounds = yield from time_rounds(scoring.evidence, self.metric.compute, scoring.setting.device, scoring.rounds)
         return MetricTimes(
             ganbench_version=ganbench.__version__,
             command=scoring.setting.command,

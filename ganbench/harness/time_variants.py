@@ -15,7 +15,7 @@ from ganbench.environment import device_in_words, environment
 from ganbench.harness.cost import PeakMemory, time_sampling
 from ganbench.harness.job import given_to
 from ganbench.harness.plan import Job, Setting
-from ganbench.harness.rounds import surroundings, time_rounds
+from ganbench.harness.rounds import Timing, surroundings, time_rounds
 from ganbench.harness.run import dataset_facts, variant_facts
 from ganbench.harness.suite import suites
 from ganbench.record import SAMPLING_BATCH
@@ -27,6 +27,7 @@ from ganbench.variant import Recipe, Variant
 
 FOREVER = 10**9  # steps: none of those that are timed is watched
 ROUND_SECONDS = 0.05  # the least that a round of training steps takes
+SAMPLING_SECONDS = 0.15  # spent on each of the two speeds of sampling
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,19 @@ class VariantTask:
             **self.setting.execution.specification(),
         }
 
-    def measure(self) -> VariantTimes:
+    @property
+    def turns(self) -> str:
+        """Whom it takes turns with: its other numbers of seeds. On a GPU nobody, whose memory would count as its own."""
+        return self.label if self.setting.device.startswith("cuda") else self.job.label
+
+    def measure(self) -> Timing[VariantTimes]:
         """Train for some rounds, look whether all was finite, and sample."""
         device = self.setting.device
         gc.collect()  # what was timed before is no part of this one's memory
         with PeakMemory(device) as memory:
             training = self.start()
             steps = self._steps_per_round(training)
-            rounds = time_rounds(lambda: training.step + steps, training.advance, device, self.rounds)
+            rounds = yield from time_rounds(lambda: training.step + steps, training.advance, device, self.rounds)
         executed, step = training.executed, Spread.of(rounds, steps)
         training.steps = training.step + 1
         training.advance(training.steps)  # the last step is watched
@@ -134,7 +140,7 @@ class VariantTask:
 
     def _sampling(self, training: Training) -> dict[str, Any]:
         given = given_to(training, self.dataset, SAMPLING_BATCH)
-        found = time_sampling(training.generator(0), training.recipe, given, training.seeds[0])
+        found = time_sampling(training.generator(0), training.recipe, given, training.seeds[0], SAMPLING_SECONDS)
         if found is None:
             return {}
         batch = Spread.of(found.batch)

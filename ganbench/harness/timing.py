@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ganbench.errors import GanbenchError, UsageError
 from ganbench.harness.executor import described
 from ganbench.harness.plan import Job, Setting, difference, plan
 from ganbench.harness.reference import cached_dataset
+from ganbench.harness.rounds import Timing, in_turns
 from ganbench.harness.suite import Suite, load_suite, parse_suite, suites
 from ganbench.harness.time_metrics import Scoring, metric_tasks
 from ganbench.harness.time_variants import VariantTask
@@ -41,7 +43,11 @@ class Task(Protocol):
     @property
     def specification(self) -> dict[str, Any]: ...
 
-    def measure(self) -> TimeRecord:
+    @property
+    def turns(self) -> str:
+        """Tasks that follow each other and say the same are timed in turns, round by round."""
+
+    def measure(self) -> Timing[TimeRecord]:
         """Time it."""
 
 
@@ -84,18 +90,22 @@ def prepare_times(wanted: Wanted, setting: Setting) -> tuple[list[Task], list[Ta
 
 
 def time_all(tasks: Sequence[Task], left: Sequence[Task], setting: Setting, report: Report) -> Timed:
-    """Do the tasks that are left, one after the other, each record written as soon as it is there, and read all of them.
+    """Do the tasks that are left, those that take turns together, each record written as soon as it is there, and read all of them.
 
     A task that fails leaves the others alone.
     """
     failures: dict[str, str] = {}
-    for done, task in enumerate(left):
-        report(task.label, done, len(left))
-        try:
-            with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results
-                task.measure().save(setting.out / task.place)
-        except Exception as error:  # a variant or a metric of anybody's
-            failures[task.label] = str(error) if isinstance(error, GanbenchError) else described(error)
+    done = 0
+    for turns, group in itertools.groupby(left, lambda task: task.turns):
+        together = {task.label: task for task in group}
+        report(turns, done, len(left))
+        with contextlib.redirect_stdout(sys.stderr):  # what a variant prints must not mix with results
+            for label, made in in_turns({label: task.measure() for label, task in together.items()}):
+                if isinstance(made, Exception):
+                    failures[label] = str(made) if isinstance(made, GanbenchError) else described(made)
+                else:
+                    made.save(setting.out / together[label].place)
+        done += len(together)
     paths = [setting.out / task.place for task in tasks if task.label not in failures]
     return Timed([load_times(path) for path in paths], failures)
 
