@@ -42,12 +42,15 @@ gpu: $(STAMP)
 
 # What the demo leaves in results/ is not committed.
 BOARD = $(filter-out results/demo/records,$(wildcard results/*/records))
+SPEED = $(wildcard results/*/times)
 
 board: $(STAMP)
 	$(BIN)/ganbench table $(BOARD) --format md --out results/LEADERBOARD.md
 	set -e; for folder in $(BOARD); do \
 	  $(BIN)/ganbench table $$folder --format md --out $${folder%records}table.md; done
-	$(BIN)/ganbench publish $(BOARD) --out site
+	set -e; for folder in $(SPEED); do \
+	  $(BIN)/ganbench table $$folder --format md --out $${folder%times}table.md; done
+	$(BIN)/ganbench publish $(BOARD) $(SPEED) --out site
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer: make PYTHON=python3.12")'

@@ -221,7 +221,7 @@ def read_stored(path: Path, key: str, newest: int) -> dict[str, Any]:
 def first_fault(error: ValidationError) -> str:
     """Where the first value that is not right stands, and what is wrong with it."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'as a whole'}: {first['msg']}"
 
 
 def output_folder(path: Path) -> Path:

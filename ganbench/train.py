@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganbench.batches import RealBatches
+from ganbench.batches import Drawn, RealBatches
 from ganbench.clock import Stopwatch
 from ganbench.compiled import Batched, CompilationError, compile_gradients
 from ganbench.dataset import LoadedDataset
@@ -76,7 +76,7 @@ class Training:
         self.batches_drawn = 0
         self.compile_seconds = 0.0
         # What differs between steps, in tensors that stay where they are: a recorded step reads them.
-        self._chosen: list[Tensor] = []  # (S, B) each, of the step's draws in turn
+        self._drawn: list[Drawn] = []  # of the step's draws in turn
         self._progress = torch.zeros(len(seeds), dtype=dtype, device=device)
         self._keep: float | Tensor = torch.zeros((), dtype=dtype, device=device) if device.startswith("cuda") else 0.0
         self._compiled: dict[str, Callable[[Batched], list[Tensor]] | None] = {}  # by phase; None: it cannot be compiled
@@ -195,11 +195,12 @@ class Training:
         """Fill in what this step reads beside the networks: which samples it draws, and how far the training is."""
         draws = sum(phase.steps(self.recipe) for phase in phases)
         for place in range(draws):
-            chosen = self.batches.choose(self.batches_drawn + place)
-            if place < len(self._chosen):
-                self._chosen[place].copy_(chosen)
+            drawn = self.batches.draw(self.batches_drawn + place)
+            if place < len(self._drawn):
+                for name, kept in self._drawn[place].items():
+                    kept.copy_(drawn[name])
             else:
-                self._chosen.append(chosen.clone())
+                self._drawn.append({name: value.clone() for name, value in drawn.items()})
         self.batches_drawn += draws
         self._progress.fill_((self.step - 1) / self.steps)
         # The decay grows to its full value, so that the first steps are forgotten.
@@ -209,7 +210,7 @@ class Training:
     def _run(self, phases: Sequence[Phase], watch: bool = False) -> dict[str, Tensor]:
         """One training step of these phases. Where it is watched: what is to be noted, (S,) each."""
         seen: dict[str, Tensor] = {}
-        draws = iter(self._chosen)
+        draws = iter(self._drawn)
         with arithmetic(self.execution.tf32):
             for phase in phases:
                 watched = watch and phase.every == 1  # else a curve would lack points
@@ -220,9 +221,9 @@ class Training:
                 self._follow(self.average)
         return seen
 
-    def _update(self, phase: Phase, chosen: Tensor, watch: bool) -> dict[str, Tensor]:
+    def _update(self, phase: Phase, drawn: Drawn, watch: bool) -> dict[str, Tensor]:
         """One step of one phase; where it is watched, its loss, gradient norm and what the objective watches, (S,) each."""
-        batch = self._draw(phase, chosen)
+        batch = self._draw(phase, drawn)
         leaves = [value for name in phase.updates for value in self.networks[name].parameters.values()]
         noted: dict[str, Tensor] = {}
         if phase.name in self._unchecked:
@@ -257,9 +258,9 @@ class Training:
             self.compile_seconds += watch.seconds
         return self._compiled[phase.name]
 
-    def _draw(self, phase: Phase, chosen: Tensor) -> Batched:
+    def _draw(self, phase: Phase, drawn: Drawn) -> Batched:
         size = self.recipe.batch_size
-        batch: Batched = self.batches.take(chosen)
+        batch: Batched = self.batches.take(drawn)
         latents = [draw_latents(size, self.recipe, each, self.dtype) for each in self.streams["latent"]]
         batch["z"] = torch.stack(latents)  # (S, B, Z)
         batch["noise"] = {name: self._noise(each) for name, each in phase.noise.items()}

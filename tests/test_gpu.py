@@ -40,7 +40,7 @@ def test_an_objective_agrees_with_the_cpu(name: str, dataset: str) -> None:
     states = {where: Training(variant, recipe, data, [0, 1], 1, device=where, dtype=torch.float64) for where in ("cpu", "cuda")}
     for phase in variant.phases:
         states["cpu"]._prepare([phase])
-        batch = states["cpu"]._draw(phase, states["cpu"]._chosen[0])
+        batch = states["cpu"]._draw(phase, states["cpu"]._drawn[0])
         found = {}
         for where, state in states.items():
             losses, _ = evaluate(
@@ -82,7 +82,7 @@ def test_compiled_gradients_are_the_eager_ones() -> None:
     state.advance(1)
     for phase in variant.phases:
         state._prepare([phase])
-        batch = state._draw(phase, state._chosen[0])
+        batch = state._draw(phase, state._drawn[0])
         losses, _ = evaluate(phase.objective, state.networks, phase.updates, batch)
         leaves = [value for network in phase.updates for value in state.networks[network].parameters.values()]
         wanted = torch.autograd.grad(losses.sum(), leaves, materialize_grads=True, allow_unused=True)

@@ -15,9 +15,11 @@ from ganbench.errors import MissingDataError, UsageError
 from ganbench.leaderboard.site import pages as made
 from ganbench.leaderboard.site.folder import MARKER
 from ganbench.leaderboard.site.publish import publish
+from ganbench.leaderboard.speed import render_times
 from ganbench.leaderboard.summary import summarise
 from ganbench.leaderboard.table import render
 from ganbench.record import load_records
+from ganbench.times import load_all
 
 ROOT = Path(__file__).parents[1]
 
@@ -185,3 +187,9 @@ def test_committed_tables_are_what_the_committed_records_render_to(folder):
     page = folder / ("table.md" if folder in SUITES else "LEADERBOARD.md")
     records = load_records([folder] if folder in SUITES else SUITES)
     assert page.read_text(encoding="utf-8") == render(summarise(records), "md")
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "results").glob("*/times")), ids=lambda folder: folder.parent.name)
+def test_committed_tables_of_speed_are_what_the_committed_time_records_render_to(folder):
+    page = folder.parent / "table.md"
+    assert page.read_text(encoding="utf-8") == render_times(load_all([folder])[1], "md")

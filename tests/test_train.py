@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganbench import registry
-from ganbench.batches import RealBatches
+from ganbench.batches import RealBatches, fit
 from ganbench.checkpoint import load_state, save_state
 from ganbench.compiled import CompilationError, compile_gradients
 from ganbench.compiled import _check as compiled_is_right
@@ -189,13 +189,44 @@ def test_training_ends_when_every_seed_diverged() -> None:
 def test_an_epoch_shows_every_sample_once_in_another_order() -> None:
     data = dataset((1, 8, 8), count=40)
     batches = RealBatches(data, [0, 1], 8, "cpu", torch.float64)
-    firsts = [torch.cat([batches.take(batches.choose(n))["real"] for n in range(e * 5, e * 5 + 5)], dim=1) for e in range(2)]
+    firsts = [torch.cat([batches.take(batches.draw(n))["real"] for n in range(e * 5, e * 5 + 5)], dim=1) for e in range(2)]
     wanted = data.train.items.double() / 127.5 - 1
     for epoch in firsts:
         for seed in range(2):
             assert torch.equal(epoch[seed].flatten(1).sort(0).values, wanted.flatten(1).sort(0).values)
     assert not torch.equal(firsts[0], firsts[1])
     assert not torch.equal(firsts[0][0], firsts[0][1])
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 8, 8)])
+def test_batches_that_are_read_ahead_are_those_of_data_on_the_device(shape: tuple[int, ...]) -> None:
+    data = dataset(shape, count=40)
+    here, ahead = (RealBatches(data, [0, 1], 8, "cpu", torch.float64, on_device) for on_device in (True, False))
+    for number in (*range(12), 30, 31, 2, 3):  # three epochs, a jump ahead as a resumed training makes, and one back
+        wanted, found = (each.take(each.draw(number)) for each in (here, ahead))
+        assert wanted.keys() == found.keys() == {"real", "labels", *(["inputs"] if len(shape) == 3 else [])}
+        assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+@pytest.mark.parametrize(("free", "on_device"), [(10**9, True), (10**3, False)])
+def test_data_stay_with_the_host_where_a_gpu_has_no_room(
+    free: int, on_device: bool, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    items = {"real": torch.zeros(600, dtype=torch.uint8)}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
+    assert fit(items, "few", "cuda:0") == on_device
+    assert ("few takes" in caplog.text) != on_device
+    assert fit(items, "few", "cpu")
+
+
+def test_a_training_whose_batches_are_read_ahead_is_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = training("wgan-gp", (2,), [0, 1], steps=7)
+    whole.advance(7)
+    monkeypatch.setattr("ganbench.batches.fit", lambda *_: False)
+    ahead = training("wgan-gp", (2,), [0, 1], steps=7)
+    assert not ahead.batches.on_device
+    ahead.advance(7)
+    assert all(torch.equal(value, ahead.tensors()[name]) for name, value in whole.tensors().items())
 
 
 def test_the_average_follows_the_generator_by_its_law() -> None:
@@ -286,11 +317,11 @@ def test_traced_gradients_are_the_eager_ones(name: str) -> None:
     state.advance(1)
     for phase in state.variant.phases:
         state._prepare([phase])
-        batch = state._draw(phase, state._chosen[0])
+        batch = state._draw(phase, state._drawn[0])
         compiled = compile_gradients(phase, state.networks, batch, backend="aot_eager")
         held = [value for net in state.networks.values() for value in net.buffers.values()]
         before = [value.clone() for value in held]
-        batch = state._draw(phase, state._chosen[0])  # another one than the trace was made from
+        batch = state._draw(phase, state._drawn[0])  # another one than the trace was made from
         found = compiled(batch)
         moved = [value.clone() for value in held]
         for value, old in zip(held, before, strict=True):
