@@ -1,6 +1,6 @@
 """Many image files of one size: their headers are read first, and their pixels batch by batch when they are wanted.
 
-Opening a small image costs as much as decoding it. So small ones may be decoded while they are open for their headers (`Spool`).
+Opening a small image costs nearly as much as decoding it, so that small ones may be decoded while they are open for their headers.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def scan(files: ImageTable, report: Callable[[int], None] = lambda done: None, *
     first_of: dict[tuple[int, int], int] = {}
     grey, lossy, row = True, 0, 0
     summed = hashlib.sha256(f"[{PIXEL_RULE},[".encode())  # as `digest` sums the JSON of all, which would fill the memory
-    with quiet_bombs(), contextlib.ExitStack() as closing:
-        spool = _spool(files) if keep_pixels else None
-        answers = _asked(files, lambda part: functools.partial(headers_of, part, spool.shape if spool else None), FILES)
-        for told in closing.enter_context(contextlib.closing(answers)):
+    spool = _spool(files) if keep_pixels else None
+    asked = _asked(files, lambda part: functools.partial(headers_of, part, spool.shape if spool else None), FILES)
+    with quiet_bombs(), contextlib.closing(asked) as answers:
+        for told in answers:
             for size, count in told.sizes.items():
                 sizes[size] += count
                 first_of.setdefault(size, row + told.first_of[size])
@@ -203,7 +203,8 @@ def _fits(pixels: np.ndarray, shape: tuple[int, ...]) -> bool:
 
 def _spool(files: ImageTable) -> Spool:
     """A place for the pixels of images like the first one."""
-    first = read_header(files[0])
+    with quiet_bombs():
+        first = read_header(files[0])
     return Spool(len(files), (1 if first.grey else 3, first.height, first.width))
 
 
