@@ -43,6 +43,7 @@ def test_images_are_decoded_once_and_in_batches(kind: str, tmp_path: Path, monke
         return decode(file)
 
     monkeypatch.setattr(scan_module, "decode", counting)
+    monkeypatch.setattr("ganbench.images.spool.MOST_BYTES", 0)
     samples = opened(write_files(tmp_path / kind, FILES))
     assert (samples.count, samples.shape, samples.jpeg) == (20, (3, 8, 8), 0)
     assert samples.labels is not None
@@ -56,6 +57,7 @@ def test_images_are_decoded_once_and_in_batches(kind: str, tmp_path: Path, monke
 
 def test_only_a_few_images_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[str] = []
+    monkeypatch.setattr("ganbench.images.spool.MOST_BYTES", 0)
     monkeypatch.setattr(scan_module, "PIXEL_BYTES", 2 * 3 * 8 * 8)  # two images at a time
     monkeypatch.setattr(scan_module, "worker_count", lambda: 2)
     monkeypatch.setattr(scan_module, "decode", lambda file: decoded.append(file.shown) or decode(file))

@@ -43,8 +43,8 @@ def part_folders(files: ImageTable) -> dict[str, np.ndarray]:
     Raises InvalidInputError for an image beside the two, which would belong to no part.
     """
     tops: dict[str, array[int]] = {}
-    for row, file in enumerate(files):
-        top, inside, _ = file.name.partition("/")
+    for row, name in enumerate(files.told_names()):
+        top, inside, _ = name.partition("/")
         tops.setdefault(top.lower() if inside else "", array("q")).append(row)
     test = next((name for name in TEST_FOLDERS if name in tops), None)
     if "train" not in tops or test is None:
@@ -64,8 +64,8 @@ def class_numbers(files: ImageTable, depth: int) -> tuple[np.ndarray | None, int
     """
     met: dict[str, int] = {}
     numbers = array("q")
-    for file in files:
-        parts = file.name.split("/", depth + 1)
+    for name in files.told_names():
+        parts = name.split("/", depth + 1)
         if len(parts) < depth + 2:
             return None, None
         numbers.append(met.setdefault(parts[depth], len(met)))

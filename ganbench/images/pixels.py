@@ -63,8 +63,7 @@ def read_header(file: ImageFile, *, decode_too: bool = False) -> Header:
     Raises InvalidInputError that names the file when it cannot be read or unpacks to too many pixels.
     """
     with _opened(file) as (image, content):
-        grey, lossy = image.mode in GREY_MODES, image.format in LOSSY_FORMATS
-        header = Header(*image.size, grey, lossy, hashlib.sha256(content).hexdigest())
+        header = _header(image, content)
         if decode_too:
             image.load()
     return header
@@ -73,15 +72,35 @@ def read_header(file: ImageFile, *, decode_too: bool = False) -> Header:
 def decode(file: ImageFile) -> np.ndarray:
     """The pixels of an image: (1, H, W) uint8 where it is grey, else (3, H, W). Raises as `read_header`."""
     with _opened(file) as (image, _):
-        grey = image.mode in GREY_MODES
-        if image.mode.startswith("I"):
-            return (np.asarray(image).astype(np.int64) // 257).astype(np.uint8)[None]  # (1, H, W)
-        if image.has_transparency_data:
-            layer = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        wanted = "L" if grey else "RGB"
-        pixels = np.asarray(image if image.mode == wanted else image.convert(wanted))
-        return pixels[None] if grey else pixels.transpose(2, 0, 1)
+        return _pixels(image)
+
+
+def header_and_pixels(file: ImageFile) -> tuple[Header, np.ndarray | None]:
+    """`read_header` and `decode` of an image that is opened once; no pixels where they do not decode. Raises as `read_header`."""
+    with _opened(file) as (image, content):
+        header = _header(image, content)
+        try:
+            return header, _pixels(image)
+        except Exception:  # `decode` says what is wrong when the pixels are wanted
+            return header, None
+
+
+def _header(image: Image.Image, content: bytes) -> Header:
+    grey, lossy = image.mode in GREY_MODES, image.format in LOSSY_FORMATS
+    return Header(*image.size, grey, lossy, hashlib.sha256(content).hexdigest())
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    grey = image.mode in GREY_MODES
+    if image.mode.startswith("I"):
+        return (np.asarray(image).astype(np.int64) // 257).astype(np.uint8)[None]  # (1, H, W)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    wanted = "L" if grey else "RGB"
+    content = (image if image.mode == wanted else image.convert(wanted)).tobytes()
+    pixels = np.frombuffer(content, np.uint8).reshape(image.height, image.width, -1)  # asarray costs as much again as decoding
+    return pixels.transpose(2, 0, 1)
 
 
 @contextlib.contextmanager

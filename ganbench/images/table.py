@@ -26,6 +26,7 @@ SIDE_SUFFIXES = (
     *(".log", ".ini", ".db", ".pdf", ".sha256", ".md5", ".py"),
 )
 SIDE_NAMES = ("license", "licence", "readme", "copying")
+ROWS = 256  # of a table that are made into Python's own numbers at a time
 
 
 class Place(Protocol):
@@ -93,13 +94,16 @@ class ImageTable(Sequence[ImageFile]):
     def __getitem__(self, index: int | slice) -> ImageFile | ImageTable:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
-        start, where = int(self.starts[index]), self.where[index].tolist()
-        written = self.names[start : start + int(self.lengths[index])].decode("utf-8", "surrogateescape")
-        name = written if self.above == 0 else "/".join(parts_of(written)[self.above :])
-        return ImageFile(name, self.place.shown(where, written), functools.partial(self.place.read, where, written))
+        return next(iter(self.take(np.array([index]))))
 
     def __iter__(self) -> Iterator[ImageFile]:
-        return (self[row] for row in range(len(self)))
+        place = self.place
+        for written, where in self._entries():
+            yield ImageFile(self._told(written), place.shown(where, written), functools.partial(place.read, where, written))
+
+    def told_names(self) -> Iterator[str]:
+        """The images' names, as `ImageFile.name` has them."""
+        return (self._told(written) for written, _ in self._entries())
 
     def take(self, rows: np.ndarray) -> ImageTable:
         """The images of some rows (n,), integers, in their order."""
@@ -112,25 +116,33 @@ class ImageTable(Sequence[ImageFile]):
         lengths = self.lengths[start:stop]
         return ImageTable(self.place, b"".join(names), _starts(lengths), lengths, self.where[start:stop], self.above)
 
+    def _entries(self) -> Iterator[tuple[str, list[int]]]:
+        """The names as they are written, with the numbers; what numpy holds is made into Python's own some rows at a time."""
+        for start in range(0, len(self), ROWS):
+            rows = slice(start, start + ROWS)
+            ends = (self.starts[rows] + self.lengths[rows]).tolist()
+            for first, last, where in zip(self.starts[rows].tolist(), ends, self.where[rows].tolist(), strict=True):
+                yield self.names[first:last].decode("utf-8", "surrogateescape"), where
+
+    def _told(self, written: str) -> str:
+        return written if self.above == 0 else "/".join(parts_of(written)[self.above :])
+
 
 def parts_of(written: str) -> list[str]:
     """The folders of a path and its last name, without the empty ones and the points that change nothing."""
     return [part for part in written.split("/") if part not in ("", ".")]
 
 
-def is_image(shown: str, parts: list[str]) -> bool:
-    """Whether the path is that of an image; hidden and side files are none. Raises InvalidInputError for a file of another kind."""
+def passed_over(parts: list[str]) -> bool:
+    """Whether the path is that of a hidden or a side file."""
     name = parts[-1].lower()
-    stem, _, ending = name.rpartition(".")
-    suffix = f".{ending}" if stem and ending else ""
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    if hidden or suffix in SIDE_SUFFIXES or name in SIDE_NAMES:
-        return False
-    if suffix not in IMAGE_SUFFIXES:
-        raise InvalidInputError(
-            f"{shown} is neither an image ({', '.join(IMAGE_SUFFIXES)}) nor a side file such as .txt; take it out."
-        )
-    return True
+    hidden = any(part[0] == "." or part == "__MACOSX" for part in parts)
+    return hidden or _suffix(name) in SIDE_SUFFIXES or name in SIDE_NAMES
+
+
+def _suffix(name: str) -> str:
+    stem, point, ending = name.rpartition(".")
+    return point + ending if stem and ending else ""
 
 
 def images_of(path: Path, place: Place, found: Iterable[tuple[str, Sequence[int]]]) -> ImageTable:
@@ -142,9 +154,15 @@ def images_of(path: Path, place: Place, found: Iterable[tuple[str, Sequence[int]
     numbers = array("q")
     for written, where in found:
         parts = parts_of(written)
-        if is_image(place.shown(where, written), parts):
-            names.append("/".join(parts))
-            numbers.extend(where)
+        if passed_over(parts):
+            continue
+        if _suffix(parts[-1].lower()) not in IMAGE_SUFFIXES:
+            raise InvalidInputError(
+                f"{place.shown(where, written)} is neither an image ({', '.join(IMAGE_SUFFIXES)}) nor a side file such as .txt; "
+                "take it out."
+            )
+        names.append("/".join(parts))
+        numbers.extend(where)
     if not names:
         raise InvalidInputError(f"{path} holds no images; name one that holds image files ({', '.join(IMAGE_SUFFIXES)}).")
     order = sorted(range(len(names)), key=[name.replace("/", "\0") for name in names].__getitem__)  # as lists of parts are sorted

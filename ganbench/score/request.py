@@ -1,6 +1,6 @@
 """A whole `ganbench score`: open both sides, choose extractors and metrics, load all weights, pass over each side once, score.
 
-All that can be known to be wrong is found before the first image is decoded: names, options, needs of metrics, weights files.
+All that can be known to be wrong is found before an image goes through a network: names, options, needs of metrics, weights files.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def run_request(request: Request) -> Scored | None:
 
 
 def _open(request: Request) -> _Opened:
-    reading = request.reading
+    reading, cache = request.reading, request.how.cache
+    if cache is not None:
+        reading = replace(reading, known=lambda outline: cache.source_hash(outline) is not None)
     samples = open_samples(request.samples, request.location, reading)
     real = replace(reading, count=None, default_part="train")
     reference = None if request.reference is None else open_reference(request.reference, request.location, real)

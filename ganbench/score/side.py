@@ -188,8 +188,9 @@ def _keep(samples: Samples, read: _Read, extracted: Sequence[LoadedExtractor], h
             how.cache.keep_features(key, said)
         else:
             how.cache.keep_moments(key, said)
-    if samples.fingerprint is not None:
-        how.cache.keep_source(samples.fingerprint, read.hash)
+    for known_by in (samples.fingerprint, samples.outline):
+        if known_by is not None:
+            how.cache.keep_source(known_by, read.hash)
 
 
 def _read(

@@ -1,4 +1,6 @@
-"""A folder, a zip, a tar or shards of images as samples: scanned when it is opened, decoded when it is read."""
+"""A folder, a zip, a tar or shards of images as samples: scanned when it is opened, decoded when it is read.
+
+Many small images are decoded with the scan already, unless their features are probably kept from an earlier pass."""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from ganbench.dataset import content_hash, find_dataset
 from ganbench.files import digest, expanded
 from ganbench.images.parts import LISTERS, class_numbers, part_folders, read_parts
 from ganbench.images.pixels import PIXEL_RULE
-from ganbench.images.scan import leave_out_bad, scan
+from ganbench.images.scan import leave_out_bad, outline, scan
 from ganbench.images.shards import list_shards
 from ganbench.images.table import ImageTable
 from ganbench.sources.choice import choose, slices
@@ -57,7 +59,10 @@ def from_shards(written: str, reading: Reading) -> Samples:
 def _scanned(source: str, files: ImageTable, numbers: np.ndarray | None, reading: Reading, notes: tuple[str, ...]) -> Samples:
     """Those of the files that are wanted, with their headers read."""
     chosen, chosen_notes = choose(reading, source, len(files))
-    scanned = scan(files.take(chosen.numpy()), lambda done: reading.report(f"headers of {source}", done, len(chosen)))
+    files = files.take(chosen.numpy())
+    expected = outline(files)
+    keep = not reading.known(expected)
+    scanned = scan(files, lambda done: reading.report(f"headers of {source}", done, len(chosen)), keep_pixels=keep)
     return Samples(
         source,
         len(chosen),
@@ -67,6 +72,7 @@ def _scanned(source: str, files: ImageTable, numbers: np.ndarray | None, reading
         labels=None if numbers is None else torch.from_numpy(numbers)[chosen],
         notes=(*notes, *chosen_notes),
         jpeg=scanned.lossy,
+        outline=expected,
     )
 
 

@@ -42,7 +42,8 @@ class Reading:
 
     `count` samples are wanted (None: all there are, and of a generator the usual number), chosen or drawn by `seed`. `features`:
     arrays hold (N, F) features already. `skip_bad` leaves out image files that do not decode, and counts them in a note. `report`
-    hears what is read before samples are known (headers), and how many of how many.
+    hears what is read before samples are known (headers), and how many of how many. `known` tells of the outline of a set of images
+    whether their features are probably kept, so that their pixels are not wanted.
     """
 
     count: int | None = None
@@ -54,6 +55,7 @@ class Reading:
     skip_bad: bool = False
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
     report: Callable[[str, int, int], None] = lambda what, done, total: None
+    known: Callable[[str], bool] = lambda outline: False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Samples:
     sha256 of all that the samples depend on, known without reading them (file bytes; weights, seed and count); None where only
     reading tells. `paths(count, seed)` is there for generators. `modes`, `dataset_name` and `dataset` are None where the input does
     not tell them. `jpeg` counts the files that were stored with loss. `are_features`: the items are features (N, F) already.
+    `outline` is a sha256 of what is known of image files before all of them are opened: it only says what to expect.
     """
 
     source: str
@@ -94,6 +97,7 @@ class Samples:
     are_features: bool = False
     paths: Callable[[int, int], PathEnds] | None = None
     held: Tensor | None = None  # the items, where they are in memory anyhow
+    outline: str | None = None
 
     def __len__(self) -> int:
         return self.count
