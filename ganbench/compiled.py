@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from ganbench.errors import GanbenchError
 from ganbench.execution import arithmetic
-from ganbench.stack import StackedNetwork, evaluate_at
+from ganbench.stack import StackedNetwork, evaluate_at, laid_out_like
 from ganbench.variant import Phase
 
 Batched = dict[str, Any]  # the fields of a Batch, each (S, B, ...)
@@ -31,7 +31,8 @@ class CompilationError(GanbenchError):
 def compile_gradients(
     phase: Phase, networks: Mapping[str, StackedNetwork], example: Batched, backend: str = "inductor"
 ) -> Callable[[Batched], list[Tensor]]:
-    """A function from a batch shaped like `example` to the gradients of the phase's parameters, (S, ...) each, in their order.
+    """A function from a batch shaped like `example` to the gradients of the phase's parameters, (S, ...) each, in their order
+    and laid out as they are.
 
     It updates the networks' buffers in place, as the objective does. Raises CompilationError where the phase cannot be traced or
     compiled, or where the example's gradient is further from that in full float32 than 4 times the eager one and 1e-3 of its norm.
@@ -53,6 +54,7 @@ def compile_gradients(
         found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
         return [each.contiguous() for each in found]
 
+    leaves = [value for name in phase.updates for value in parameters[name].values()]
     state, form = tree_flatten((parameters, buffers, example))
     try:
         # Without cuDNN a batch norm is traced as arithmetic that can be fused; what convolutions run on is chosen later.
@@ -70,7 +72,7 @@ def compile_gradients(
     @torch.no_grad()
     def compiled(batch: Batched) -> list[Tensor]:
         found: list[Tensor] = run(*tree_flatten((parameters, buffers, batch))[0])
-        return found
+        return [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
 
     return compiled
 

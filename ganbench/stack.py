@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_map
 
 from ganbench.bound import BoundNetwork, SharedNetwork, Tensors
 from ganbench.errors import UsageError
+from ganbench.execution import channels_last
 from ganbench.nets.shared import share
 from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
@@ -30,19 +31,23 @@ Binder = Callable[[Tensors, Tensors], BoundNetwork]  # parameters and buffers of
 class StackedNetwork:
     """One network of S seeds. Every tensor in `parameters` and `buffers` is (S, *shape of the module's own).
 
+    With `channels_last` each seed's weights of convolutions lie in that order in memory, and so do the maps that they give.
     `bind` makes the network of one seed, whose rows several processes share where it is `shared`; `alone` one that they do not.
     """
 
-    def __init__(self, modules: list[nn.Module], device: str, dtype: torch.dtype, shared: bool = False) -> None:
+    def __init__(
+        self, modules: list[nn.Module], device: str, dtype: torch.dtype, shared: bool = False, channels_last: bool = False
+    ) -> None:
         self.module = modules[0].to(device=device, dtype=dtype).train()
         self.alone: Binder = partial(BoundNetwork, self.module)
         self.bind: Binder = partial(SharedNetwork, share(copy.deepcopy(self.module))) if shared else self.alone
         own = [module.to(device=device, dtype=dtype) for module in modules]
         names = [dict(module.named_parameters()) for module in own]
         held = [dict(module.named_buffers()) for module in own]
-        self.parameters: Tensors = {
-            key: torch.stack([each[key].detach() for each in names]).requires_grad_() for key in names[0]
-        }  # (S, ...)
+        stacked = {key: torch.stack([each[key].detach() for each in names]) for key in names[0]}  # (S, ...)
+        if channels_last:
+            stacked = {key: _channels_innermost(value) if value.ndim == 5 else value for key, value in stacked.items()}
+        self.parameters: Tensors = {key: value.requires_grad_() for key, value in stacked.items()}
         self.buffers: Tensors = {key: torch.stack([each[key] for each in held]) for key in held[0]}  # (S, ...)
         self.frozen: Tensors = {key: value.detach() for key, value in self.parameters.items()}  # the same storage
 
@@ -77,7 +82,8 @@ def build(
     wanted = {"generator", *(name for phase in variant.phases for name in phase.updates)}
     if missing := wanted - built[0].keys():
         raise UsageError(f"{variant.name} builds no network called {missing.pop()!r}; its networks are {', '.join(built[0])}.")
-    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared) for name in built[0]}
+    innermost = channels_last(device, space.shape)
+    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared, innermost) for name in built[0]}
 
 
 def differentiate(
@@ -88,6 +94,7 @@ def differentiate(
     With `apart` one seed is computed after another, which changes nothing but rounding.
     """
     count = len(batch["real"])
+    leaves = [value for name in updated for value in networks[name].parameters.values()]
     if apart and count > 1:
         alone = [
             differentiate(
@@ -101,12 +108,21 @@ def differentiate(
         ]
         losses, watched, gradients = zip(*alone, strict=True)
         together = {key: torch.cat([each[key] for each in watched]) for key in watched[0]}
-        return torch.cat(losses), together, [torch.cat(each) for each in zip(*gradients, strict=True)]
-    leaves = [value for name in updated for value in networks[name].parameters.values()]
+        parts = zip(leaves, zip(*gradients, strict=True), strict=True)
+        return torch.cat(losses), together, [torch.cat(each, out=torch.empty_like(leaf)) for leaf, each in parts]
     loss, seen = evaluate(objective, networks, updated, batch)
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
-    # Fused Adam on a CPU (torch 2.15) reads a gradient's memory in order, whatever its strides.
-    return loss.detach(), seen, [gradient.contiguous() for gradient in found]
+    return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
+
+
+def laid_out_like(leaf: Tensor, tensor: Tensor) -> Tensor:
+    """The same numbers, in memory in the order of `leaf`, whose shape they have.
+
+    Fused Adam on a CPU (torch 2.15) reads a gradient's and a moment's memory in order, whatever their strides.
+    """
+    strides = zip(leaf.stride(), tensor.stride(), leaf.shape, strict=True)
+    alike = all(one == other for one, other, size in strides if size > 1)
+    return tensor if alike else torch.empty_like(leaf).copy_(tensor)
 
 
 def evaluate(
@@ -142,6 +158,10 @@ def evaluate_at(
         return losses, watched
     loss, watched = one_seed(_first(parameters), _first(buffers), tree_map(lambda value: value[0], batch))
     return loss[None], {key: value[None] for key, value in watched.items()}
+
+
+def _channels_innermost(stacked: Tensor) -> Tensor:
+    return stacked.movedim(2, -1).contiguous().movedim(-1, 2)  # (S, O, I, kH, kW), each seed's in torch.channels_last
 
 
 def _first(stacked: dict[str, Tensors]) -> dict[str, Tensors]:
