@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from ganbench.errors import GanbenchError
 from ganbench.execution import arithmetic
-from ganbench.stack import StackedNetwork, evaluate_at, laid_out_like
+from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full, laid_out_like
 from ganbench.variant import Phase
 
 Batched = dict[str, Any]  # the fields of a Batch, each (S, B, ...)
@@ -43,7 +44,7 @@ def compile_gradients(
     parameters = {name: net.frozen for name, net in networks.items()}
     buffers = {name: net.buffers for name, net in networks.items()}
 
-    def gradients(*flat: Tensor) -> list[Tensor]:
+    def gradients(binders: Mapping[str, Binder], *flat: Tensor) -> list[Tensor]:
         frozen, held, batch = tree_unflatten(list(flat), form)
         moving = {
             name: {key: value.detach().requires_grad_() for key, value in frozen[name].items()} if name in phase.updates else each
@@ -59,7 +60,7 @@ def compile_gradients(
     try:
         # Without cuDNN a batch norm is traced as arithmetic that can be fused; what convolutions run on is chosen later.
         with torch.backends.cudnn.flags(enabled=False):
-            traced = make_fx(gradients)(*_copies(state))
+            traced = make_fx(partial(gradients, binders))(*_copies(state))
         run = torch.compile(traced, fullgraph=True, dynamic=False, backend=backend)
         with torch.no_grad():
             found = run(*_copies(state))
@@ -67,7 +68,8 @@ def compile_gradients(
         raise CompilationError(
             f"The phase {phase.name} cannot be compiled ({_first_line(error)}); train without --compile."
         ) from error
-    _check(phase, found, gradients(*_copies(state)), _precisely(gradients, state))
+    exact = partial(gradients, {name: in_full(binder) for name, binder in binders.items()})
+    _check(phase, found, gradients(binders, *_copies(state)), _precisely(exact, state))
 
     @torch.no_grad()
     def compiled(batch: Batched) -> list[Tensor]:

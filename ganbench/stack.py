@@ -9,9 +9,9 @@ at once are slower (`ganbench.execution.apart`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,17 @@ from torch.utils._pytree import tree_map
 from ganbench.bound import BoundNetwork, SharedNetwork, Tensors
 from ganbench.errors import UsageError
 from ganbench.execution import channels_last
+from ganbench.nets.norms import take_statistics_in_full
 from ganbench.nets.shared import share
 from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
 
-Binder = Callable[[Tensors, Tensors], BoundNetwork]  # parameters and buffers of one seed -> the network that has them
+
+class Binder(Protocol):
+    """Parameters and buffers of one seed -> the network that has them."""
+
+    def __call__(self, parameters: Tensors, buffers: Tensors, /) -> BoundNetwork:
+        """The network."""
 
 
 class StackedNetwork:
@@ -36,17 +42,25 @@ class StackedNetwork:
     """
 
     def __init__(
-        self, modules: list[nn.Module], device: str, dtype: torch.dtype, shared: bool = False, channels_last: bool = False
+        self,
+        modules: list[nn.Module],
+        device: str,
+        dtype: torch.dtype,
+        shared: bool = False,
+        channels_last: bool = False,
+        bf16: bool = False,
     ) -> None:
         self.module = modules[0].to(device=device, dtype=dtype).train()
-        self.alone: Binder = partial(BoundNetwork, self.module)
-        self.bind: Binder = partial(SharedNetwork, share(copy.deepcopy(self.module))) if shared else self.alone
+        if bf16:
+            take_statistics_in_full(self.module)
+        self.alone: Binder = partial(BoundNetwork, self.module, bf16=bf16)
+        self.bind: Binder = partial(SharedNetwork, share(copy.deepcopy(self.module)), bf16=bf16) if shared else self.alone
         own = [module.to(device=device, dtype=dtype) for module in modules]
         names = [dict(module.named_parameters()) for module in own]
         held = [dict(module.named_buffers()) for module in own]
         stacked = {key: torch.stack([each[key].detach() for each in names]) for key in names[0]}  # (S, ...)
         if channels_last:
-            stacked = {key: _channels_innermost(value) if value.ndim == 5 else value for key, value in stacked.items()}
+            stacked = {key: _channels_innermost(value) for key, value in stacked.items()}
         self.parameters: Tensors = {key: value.requires_grad_() for key, value in stacked.items()}
         self.buffers: Tensors = {key: torch.stack([each[key] for each in held]) for key in held[0]}  # (S, ...)
         self.frozen: Tensors = {key: value.detach() for key, value in self.parameters.items()}  # the same storage
@@ -69,11 +83,18 @@ class StackedNetwork:
 
 
 def build(
-    variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype, shared: bool = False
+    variant: Variant,
+    space: Space,
+    recipe: Recipe,
+    seeds: list[int],
+    device: str,
+    dtype: torch.dtype,
+    shared: bool = False,
+    bf16: bool = False,
 ) -> dict[str, StackedNetwork]:
     """The variant's networks for every seed. Weights are drawn on the CPU, so that a seed starts alike on every device.
 
-    `shared`: several processes share the rows of a batch out.
+    `shared`: several processes share the rows of a batch out. `bf16`: networks compute in bfloat16.
     """
     built: list[dict[str, nn.Module]] = []
     for seed in seeds:
@@ -83,7 +104,7 @@ def build(
     if missing := wanted - built[0].keys():
         raise UsageError(f"{variant.name} builds no network called {missing.pop()!r}; its networks are {', '.join(built[0])}.")
     innermost = channels_last(device, space.shape)
-    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared, innermost) for name in built[0]}
+    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared, innermost, bf16) for name in built[0]}
 
 
 def differentiate(
@@ -125,6 +146,11 @@ def laid_out_like(leaf: Tensor, tensor: Tensor) -> Tensor:
     return tensor if alike else torch.empty_like(leaf).copy_(tensor)
 
 
+def in_full(binder: Binder) -> Binder:
+    """The same binder, of networks that compute in full float32."""
+    return partial(binder, bf16=False)
+
+
 def evaluate(
     objective: Objective, networks: Mapping[str, StackedNetwork], updated: tuple[str, ...], batch: dict[str, Any]
 ) -> tuple[Tensor, Tensors]:
@@ -161,7 +187,11 @@ def evaluate_at(
 
 
 def _channels_innermost(stacked: Tensor) -> Tensor:
-    return stacked.movedim(2, -1).contiguous().movedim(-1, 2)  # (S, O, I, kH, kW), each seed's in torch.channels_last
+    # Weights (S, O, I, kH, kW), each seed's in torch.channels_last: the kernels of 4 and 5 of DCGAN's layers alone. Networks of
+    # smaller ones gain little, and torch's convolution of float64 and of few samples can refuse their gradients in this order.
+    if stacked.ndim != 5 or min(stacked.shape[3:]) < 4:
+        return stacked
+    return stacked.movedim(2, -1).contiguous().movedim(-1, 2)
 
 
 def _first(stacked: dict[str, Tensors]) -> dict[str, Tensors]:

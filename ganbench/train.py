@@ -64,7 +64,7 @@ class Training:
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
         self._apart = apart(device, dataset.shape)
         check_batch_shared(recipe.batch_size, ranks, variant.name)
-        self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several)
+        self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several, execution.bf16)
         self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
         if ranks.several and ranks.leads and execution.graphs and device.startswith("cuda"):
             log.warning("%s: in several processes its steps run one kernel at a time, not as CUDA graphs.", variant.name)

@@ -15,9 +15,11 @@ from ganbench.execution import channels_last
 from ganbench.generator import save_generator
 from ganbench.stack import differentiate
 from ganbench.train import Training
-from ganbench.variant import Control, Space
+from ganbench.variant import Space
 
-VARIANTS = [name for name, entry in registry.entries("variants").items() if not isinstance(entry.load(), Control)]
+# Every architecture, and what is done with weights and images beside convolving: penalties, packs, norms of a batch, augmentation.
+VARIANTS = ["nsgan", "sngan", "wgan-gp", "vae", "pacgan2", "sngan-resnet", "sagan", "biggan", "stylegan2", "ddpm", "pix2pix"]
+VARIANTS += ["minibatch-stddev", "infogan", "mgan", "ada", "r3gan"]
 SIDE = 16
 
 
@@ -54,7 +56,7 @@ def test_it_is_chosen_for_large_images_on_a_cpu() -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_is_trained_as_in_the_usual_order(name: str, usual: Callable[..., Training]) -> None:
+def test_a_variant_is_trained_as_in_the_usual_order(name: str, usual: Callable[..., Training]) -> None:
     # float64: convolutions add in another order, far under 1e-9 after 2 steps.
     ours, theirs = training(name, [3]), usual(name, [3])
     for each in (ours, theirs):
