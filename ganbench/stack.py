@@ -30,7 +30,7 @@ from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, V
 class Binder(Protocol):
     """Parameters and buffers of one seed -> the network that has them."""
 
-    def __call__(self, parameters: Tensors, buffers: Tensors, /) -> BoundNetwork:
+    def __call__(self, parameters: Tensors, buffers: Tensors, /, *, bf16: bool = ...) -> BoundNetwork:
         """The network."""
 
 
