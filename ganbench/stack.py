@@ -187,8 +187,8 @@ def evaluate_at(
 
 
 def _channels_innermost(stacked: Tensor) -> Tensor:
-    # Weights (S, O, I, kH, kW), each seed's in torch.channels_last: the kernels of 4 and 5 of DCGAN's layers alone. Networks of
-    # smaller ones gain little, and torch's convolution of float64 and of few samples can refuse their gradients in this order.
+    # Weights (S, O, I, kH, kW), each seed's in torch.channels_last: the kernels of 4 and 5 of DCGAN's layers alone. torch's
+    # slow convolution, of float64 at least, refuses some gradients of smaller ones in this order.
     if stacked.ndim != 5 or min(stacked.shape[3:]) < 4:
         return stacked
     return stacked.movedim(2, -1).contiguous().movedim(-1, 2)
