@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_map
@@ -15,19 +16,33 @@ Tensors = dict[str, Tensor]
 
 
 class BoundNetwork:
-    """A module as a function of its inputs, with one seed's `parameters` and `buffers` (which it updates in place)."""
+    """A module as a function of its inputs, with one seed's `parameters` and `buffers` (which it updates in place).
 
-    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors) -> None:
-        self.module, self.parameters, self.buffers = module, parameters, buffers
+    With `bf16` its matrix products and convolutions are in bfloat16, by autocast, and what it gives is float32 again.
+    """
+
+    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors, bf16: bool = False) -> None:
+        self.module, self.parameters, self.buffers, self.bf16 = module, parameters, buffers, bf16
 
     def __call__(self, *inputs: Any) -> Tensor:
         """What the module gives."""
-        output: Tensor = functional_call(self.module, {**self.parameters, **self.buffers}, inputs)
+        return self._run(self.parameters, inputs)
+
+    def _run(self, parameters: Tensors, inputs: tuple[Any, ...]) -> Tensor:
+        output: Tensor
+        if not (self.bf16 and parameters):
+            output = functional_call(self.module, {**parameters, **self.buffers}, inputs)
+            return output
+        device = next(iter(parameters.values())).device.type
+        # Casts that are kept from call to call would be another recording's, or another seed's, tensors.
+        with torch.autocast(device, dtype=torch.bfloat16, cache_enabled=False):
+            output = functional_call(self.module, {**parameters, **self.buffers}, inputs)
+        output = tree_map(_in_full, output)
         return output
 
     def at(self, parameters: Tensors) -> BoundNetwork:
         """The same network with other parameters: an objective that steps a network inside itself (unrolled GAN) reads this."""
-        return type(self)(self.module, parameters, self.buffers)
+        return type(self)(self.module, parameters, self.buffers, self.bf16)
 
 
 class SharedNetwork(BoundNetwork):
@@ -36,8 +51,8 @@ class SharedNetwork(BoundNetwork):
     A network without parameters only holds numbers from step to step; it is small, and every process runs it on all rows.
     """
 
-    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors) -> None:
-        super().__init__(module, parameters, buffers)
+    def __init__(self, module: nn.Module, parameters: Tensors, buffers: Tensors, bf16: bool = False) -> None:
+        super().__init__(module, parameters, buffers, bf16)
         seen_whole: frozenset[str] = getattr(
             module, "seen_whole", frozenset()
         )  # by layers that are shown all rows: see `nets.shared`
@@ -49,8 +64,12 @@ class SharedNetwork(BoundNetwork):
         if not self.parameters:
             return super().__call__(*inputs)
         rows = tuple(own(each) if isinstance(each, Tensor) and each.ndim else each for each in inputs)
-        output: Tensor = tree_map(_gathered, functional_call(self.module, {**self._lent, **self.buffers}, rows))
+        output: Tensor = tree_map(_gathered, self._run(self._lent, rows))
         return output
+
+
+def _in_full(output: Any) -> Any:
+    return output.float() if isinstance(output, Tensor) and output.dtype == torch.bfloat16 else output
 
 
 def _gathered(output: Any) -> Any:

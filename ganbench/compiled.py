@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from ganbench.errors import GanbenchError
 from ganbench.execution import arithmetic
-from ganbench.stack import StackedNetwork, evaluate_at
+from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full, laid_out_like
 from ganbench.variant import Phase
 
 Batched = dict[str, Any]  # the fields of a Batch, each (S, B, ...)
@@ -31,7 +32,8 @@ class CompilationError(GanbenchError):
 def compile_gradients(
     phase: Phase, networks: Mapping[str, StackedNetwork], example: Batched, backend: str = "inductor"
 ) -> Callable[[Batched], list[Tensor]]:
-    """A function from a batch shaped like `example` to the gradients of the phase's parameters, (S, ...) each, in their order.
+    """A function from a batch shaped like `example` to the gradients of the phase's parameters, (S, ...) each, in their order
+    and laid out as they are.
 
     It updates the networks' buffers in place, as the objective does. Raises CompilationError where the phase cannot be traced or
     compiled, or where the example's gradient is further from that in full float32 than 4 times the eager one and 1e-3 of its norm.
@@ -42,7 +44,7 @@ def compile_gradients(
     parameters = {name: net.frozen for name, net in networks.items()}
     buffers = {name: net.buffers for name, net in networks.items()}
 
-    def gradients(*flat: Tensor) -> list[Tensor]:
+    def gradients(binders: Mapping[str, Binder], *flat: Tensor) -> list[Tensor]:
         frozen, held, batch = tree_unflatten(list(flat), form)
         moving = {
             name: {key: value.detach().requires_grad_() for key, value in frozen[name].items()} if name in phase.updates else each
@@ -53,11 +55,12 @@ def compile_gradients(
         found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
         return [each.contiguous() for each in found]
 
+    leaves = [value for name in phase.updates for value in parameters[name].values()]
     state, form = tree_flatten((parameters, buffers, example))
     try:
         # Without cuDNN a batch norm is traced as arithmetic that can be fused; what convolutions run on is chosen later.
         with torch.backends.cudnn.flags(enabled=False):
-            traced = make_fx(gradients)(*_copies(state))
+            traced = make_fx(partial(gradients, binders))(*_copies(state))
         run = torch.compile(traced, fullgraph=True, dynamic=False, backend=backend)
         with torch.no_grad():
             found = run(*_copies(state))
@@ -65,12 +68,13 @@ def compile_gradients(
         raise CompilationError(
             f"The phase {phase.name} cannot be compiled ({_first_line(error)}); train without --compile."
         ) from error
-    _check(phase, found, gradients(*_copies(state)), _precisely(gradients, state))
+    exact = partial(gradients, {name: in_full(binder) for name, binder in binders.items()})
+    _check(phase, found, gradients(binders, *_copies(state)), _precisely(exact, state))
 
     @torch.no_grad()
     def compiled(batch: Batched) -> list[Tensor]:
         found: list[Tensor] = run(*tree_flatten((parameters, buffers, batch))[0])
-        return found
+        return [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
 
     return compiled
 

@@ -14,7 +14,7 @@ from ganbench.errors import UsageError
 from ganbench.execution import arithmetic
 from ganbench.ranks import Ranks
 from ganbench.shares import broadcast
-from ganbench.stack import Binder, StackedNetwork, evaluate_at
+from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full
 from ganbench.variant import Phase
 
 ROUNDING = 1e-3  # of the norm of all gradients: what float32 may leave. A network that ties samples together is off by percents
@@ -35,11 +35,11 @@ def check_shared(variant: str, phase: Phase, networks: Mapping[str, StackedNetwo
     So it is where a network ties the samples of a batch together by a layer that `nets.shared` does not know. The first process
     runs the whole batch by itself for it; where its memory is too small for that, the question stays open, and training goes on.
     """
-    ours = _updates(phase, networks, {name: net.bind for name, net in networks.items()}, batch)
+    ours = _updates(phase, networks, {name: in_full(net.bind) for name, net in networks.items()}, batch)
     off = torch.zeros((), dtype=torch.float64, device=ours[0].device)
     if torch.distributed.get_rank() == 0:
         try:
-            theirs = _updates(phase, networks, {name: net.alone for name, net in networks.items()}, batch)
+            theirs = _updates(phase, networks, {name: in_full(net.alone) for name, net in networks.items()}, batch)
             off.copy_(torch.stack([_distance(one, other) for one, other in zip(ours, theirs, strict=True)]).amax())
         except torch.OutOfMemoryError:
             pass

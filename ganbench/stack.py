@@ -9,9 +9,9 @@ at once are slower (`ganbench.execution.apart`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,29 +20,48 @@ from torch.utils._pytree import tree_map
 
 from ganbench.bound import BoundNetwork, SharedNetwork, Tensors
 from ganbench.errors import UsageError
+from ganbench.execution import channels_last
+from ganbench.nets.norms import take_statistics_in_full
 from ganbench.nets.shared import share
 from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
 
-Binder = Callable[[Tensors, Tensors], BoundNetwork]  # parameters and buffers of one seed -> the network that has them
+
+class Binder(Protocol):
+    """Parameters and buffers of one seed -> the network that has them."""
+
+    def __call__(self, parameters: Tensors, buffers: Tensors, /, *, bf16: bool = ...) -> BoundNetwork:
+        """The network."""
 
 
 class StackedNetwork:
     """One network of S seeds. Every tensor in `parameters` and `buffers` is (S, *shape of the module's own).
 
+    With `channels_last` each seed's weights of convolutions lie in that order in memory, and so do the maps that they give.
     `bind` makes the network of one seed, whose rows several processes share where it is `shared`; `alone` one that they do not.
     """
 
-    def __init__(self, modules: list[nn.Module], device: str, dtype: torch.dtype, shared: bool = False) -> None:
+    def __init__(
+        self,
+        modules: list[nn.Module],
+        device: str,
+        dtype: torch.dtype,
+        shared: bool = False,
+        channels_last: bool = False,
+        bf16: bool = False,
+    ) -> None:
         self.module = modules[0].to(device=device, dtype=dtype).train()
-        self.alone: Binder = partial(BoundNetwork, self.module)
-        self.bind: Binder = partial(SharedNetwork, share(copy.deepcopy(self.module))) if shared else self.alone
+        if bf16:
+            take_statistics_in_full(self.module)
+        self.alone: Binder = partial(BoundNetwork, self.module, bf16=bf16)
+        self.bind: Binder = partial(SharedNetwork, share(copy.deepcopy(self.module)), bf16=bf16) if shared else self.alone
         own = [module.to(device=device, dtype=dtype) for module in modules]
         names = [dict(module.named_parameters()) for module in own]
         held = [dict(module.named_buffers()) for module in own]
-        self.parameters: Tensors = {
-            key: torch.stack([each[key].detach() for each in names]).requires_grad_() for key in names[0]
-        }  # (S, ...)
+        stacked = {key: torch.stack([each[key].detach() for each in names]) for key in names[0]}  # (S, ...)
+        if channels_last:
+            stacked = {key: _channels_innermost(value) for key, value in stacked.items()}
+        self.parameters: Tensors = {key: value.requires_grad_() for key, value in stacked.items()}
         self.buffers: Tensors = {key: torch.stack([each[key] for each in held]) for key in held[0]}  # (S, ...)
         self.frozen: Tensors = {key: value.detach() for key, value in self.parameters.items()}  # the same storage
 
@@ -64,11 +83,18 @@ class StackedNetwork:
 
 
 def build(
-    variant: Variant, space: Space, recipe: Recipe, seeds: list[int], device: str, dtype: torch.dtype, shared: bool = False
+    variant: Variant,
+    space: Space,
+    recipe: Recipe,
+    seeds: list[int],
+    device: str,
+    dtype: torch.dtype,
+    shared: bool = False,
+    bf16: bool = False,
 ) -> dict[str, StackedNetwork]:
     """The variant's networks for every seed. Weights are drawn on the CPU, so that a seed starts alike on every device.
 
-    `shared`: several processes share the rows of a batch out.
+    `shared`: several processes share the rows of a batch out. `bf16`: networks compute in bfloat16.
     """
     built: list[dict[str, nn.Module]] = []
     for seed in seeds:
@@ -77,7 +103,8 @@ def build(
     wanted = {"generator", *(name for phase in variant.phases for name in phase.updates)}
     if missing := wanted - built[0].keys():
         raise UsageError(f"{variant.name} builds no network called {missing.pop()!r}; its networks are {', '.join(built[0])}.")
-    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared) for name in built[0]}
+    innermost = channels_last(device, space.shape)
+    return {name: StackedNetwork([each[name] for each in built], device, dtype, shared, innermost, bf16) for name in built[0]}
 
 
 def differentiate(
@@ -88,6 +115,7 @@ def differentiate(
     With `apart` one seed is computed after another, which changes nothing but rounding.
     """
     count = len(batch["real"])
+    leaves = [value for name in updated for value in networks[name].parameters.values()]
     if apart and count > 1:
         alone = [
             differentiate(
@@ -101,12 +129,26 @@ def differentiate(
         ]
         losses, watched, gradients = zip(*alone, strict=True)
         together = {key: torch.cat([each[key] for each in watched]) for key in watched[0]}
-        return torch.cat(losses), together, [torch.cat(each) for each in zip(*gradients, strict=True)]
-    leaves = [value for name in updated for value in networks[name].parameters.values()]
+        parts = zip(leaves, zip(*gradients, strict=True), strict=True)
+        return torch.cat(losses), together, [torch.cat(each, out=torch.empty_like(leaf)) for leaf, each in parts]
     loss, seen = evaluate(objective, networks, updated, batch)
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
-    # Fused Adam on a CPU (torch 2.15) reads a gradient's memory in order, whatever its strides.
-    return loss.detach(), seen, [gradient.contiguous() for gradient in found]
+    return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
+
+
+def laid_out_like(leaf: Tensor, tensor: Tensor) -> Tensor:
+    """The same numbers, in memory in the order of `leaf`, whose shape they have.
+
+    Fused Adam on a CPU (torch 2.15) reads a gradient's and a moment's memory in order, whatever their strides.
+    """
+    strides = zip(leaf.stride(), tensor.stride(), leaf.shape, strict=True)
+    alike = all(one == other for one, other, size in strides if size > 1)
+    return tensor if alike else torch.empty_like(leaf).copy_(tensor)
+
+
+def in_full(binder: Binder) -> Binder:
+    """The same binder, of networks that compute in full float32."""
+    return partial(binder, bf16=False)
 
 
 def evaluate(
@@ -142,6 +184,14 @@ def evaluate_at(
         return losses, watched
     loss, watched = one_seed(_first(parameters), _first(buffers), tree_map(lambda value: value[0], batch))
     return loss[None], {key: value[None] for key, value in watched.items()}
+
+
+def _channels_innermost(stacked: Tensor) -> Tensor:
+    # Weights (S, O, I, kH, kW), each seed's in torch.channels_last: the kernels of 4 and 5 of DCGAN's layers alone. torch's
+    # slow convolution, of float64 at least, refuses some gradients of smaller ones in this order.
+    if stacked.ndim != 5 or min(stacked.shape[3:]) < 4:
+        return stacked
+    return stacked.movedim(2, -1).contiguous().movedim(-1, 2)
 
 
 def _first(stacked: dict[str, Tensors]) -> dict[str, Tensors]:

@@ -118,7 +118,7 @@ class VariantTimes(_Timed):
 
     @property
     def how(self) -> dict[str, Any]:
-        """What the specification says of execution: compiled gradients, tf32."""
+        """What the specification says of execution: compiled gradients, tf32, bf16."""
         return {name: self.specification[name] for name in ("compile", "precision") if name in self.specification}
 
 

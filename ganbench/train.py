@@ -27,7 +27,7 @@ from ganbench.replay import Replays
 from ganbench.rng import stream
 from ganbench.shared_check import check_batch_shared, check_shared
 from ganbench.shares import broadcast
-from ganbench.stack import StackedNetwork, build, build_optimizer, differentiate
+from ganbench.stack import StackedNetwork, build, build_optimizer, differentiate, laid_out_like
 from ganbench.variant import Noise, Phase, Recipe, Space, Variant
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Training:
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
         self._apart = apart(device, dataset.shape)
         check_batch_shared(recipe.batch_size, ranks, variant.name)
-        self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several)
+        self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several, execution.bf16)
         self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
         if ranks.several and ranks.leads and execution.graphs and device.startswith("cuda"):
             log.warning("%s: in several processes its steps run one kernel at a time, not as CUDA graphs.", variant.name)
@@ -181,6 +181,8 @@ class Training:
                     number, field = key.split("/")[2:]
                     whole["state"].setdefault(int(number), {})[field] = value
             optimizer.load_state_dict(whole)
+            for leaf, kept in optimizer.state.items():
+                kept.update({field: laid_out_like(leaf, value) for field, value in kept.items() if value.shape == leaf.shape})
         self.step, self.batches_drawn, self.compile_seconds = (
             facts["step"],
             facts["batches_drawn"],

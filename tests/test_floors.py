@@ -52,6 +52,7 @@ NEIGHBOURS = {
     ("files", "errors"),
     ("environment", "record"),
     ("ranks", "errors"),  # a process that is lost, and rows that cannot be shared out, are told to the user
+    ("execution", "errors"),
     ("shares", "errors"),
     ("shares", "ranks"),
     ("mixture", "dataset"),  # a data set is drawn from its modes

@@ -224,6 +224,7 @@ def test_a_record_of_other_settings_is_refused(timed: tuple[Path, dict], tmp_pat
         (["--seeds", "1,x"], "--seeds 1,x"),
         (["--seeds", "0"], "--seeds 0"),
         (["--tf32", "--device", "cpu"], "--tf32 is of CUDA devices"),
+        (["--tf32", "--bf16"], "exclude each other"),
         (["--json", "-f", "md"], "exclude each other"),
     ],
 )

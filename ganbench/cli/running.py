@@ -61,6 +61,7 @@ def run(
         bool, typer.Option("--compile", help="Compile each variant's gradients: minutes once, faster steps.")
     ] = False,
     tf32: Annotated[bool, typer.Option("--tf32", help="On a GPU: train in tf32, faster and rounded to 10 bits.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Train in bfloat16, rounded to 8 bits; fast on a GPU.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Run again what was made with other settings.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate, and stop.")] = False,
     executor: executors.NameOption = "local",
@@ -99,7 +100,7 @@ def run(
             device=_device_for(asked, device, ranks),
             command=command_line(),
             checkpoint_seconds=checkpoint_seconds,
-            execution=Execution(compile=compile_steps, tf32=tf32),
+            execution=Execution(compile=compile_steps, tf32=tf32, bf16=bf16),
             ranks=ranks,
         )
         _check_execution(setting)

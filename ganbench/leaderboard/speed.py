@@ -215,6 +215,7 @@ def _variant_line(record: VariantTimes, among: Sequence[VariantTimes], base: str
         "suite": record.specification.get("suite"),
         "executed": record.executed,
         "tf32": record.how.get("precision") == "tf32",
+        "bf16": record.how.get("precision") == "bf16",
         **_plain("step_seconds", record.step),
         "steps_per_round": record.steps_per_round,
         "images_per_step": record.images_per_step,

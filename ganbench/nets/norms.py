@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganbench.nets.spectral_norm import SpectralNorm
 
@@ -45,3 +46,10 @@ def spectral(layer: Layer, hidden: bool) -> nn.Module:
     if isinstance(layer, nn.ConvTranspose2d):
         raise TypeError("spectral norm takes linear and convolution layers, not a transposed convolution")
     return SpectralNorm(layer)
+
+
+def take_statistics_in_full(module: nn.Module) -> None:
+    """Make the module's batch norms, in place, read maps of bfloat16 as float32: so means and variances are not rounded."""
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.register_forward_pre_hook(lambda _, inputs: tuple(each.float() for each in inputs))

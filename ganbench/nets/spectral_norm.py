@@ -27,13 +27,14 @@ class SpectralNorm(nn.Module):
     def weight(self) -> Tensor:
         """The layer's weight over its estimated spectral norm. The singular vectors count as constants in its gradient."""
         matrix = self.layer.weight.flatten(1)  # (out, rest)
-        with torch.no_grad():
-            v = functional.normalize(matrix.mT @ self.u, dim=0)  # (rest,)
-            # A tensor of its own, not the buffer: autograd keeps it, and the next pass overwrites the buffer.
-            u = functional.normalize(matrix @ v, dim=0)  # (out,)
-            if self.training:
-                self.u.copy_(u)
-        return self.layer.weight / (u @ (matrix @ v))
+        with torch.autocast(matrix.device.type, enabled=False):  # the estimate is in full, whatever the layer computes in
+            with torch.no_grad():
+                v = functional.normalize(matrix.mT @ self.u, dim=0)  # (rest,)
+                # A tensor of its own, not the buffer: autograd keeps it, and the next pass overwrites the buffer.
+                u = functional.normalize(matrix @ v, dim=0)  # (out,)
+                if self.training:
+                    self.u.copy_(u)
+            return self.layer.weight / (u @ (matrix @ v))
 
     def forward(self, x: Tensor) -> Tensor:
         """What the layer gives for `x` with the normalised weight."""
