@@ -94,7 +94,7 @@ def test_traced_gradients_are_judged_by_full_float32() -> None:
     state = training("nsgan", [0, 3])
     phase = state.variant.phases[0]
     state._prepare(state.variant.phases)
-    batch = state._draw(phase, state._chosen[0])
+    batch = state._draw(phase, state._drawn[0])
     leaves = [value for name in phase.updates for value in state.networks[name].parameters.values()]
     for each, leaf in zip(compile_gradients(phase, state.networks, batch, backend="eager")(batch), leaves, strict=True):
         assert (each.dtype, each.shape) == (torch.float32, leaf.shape)

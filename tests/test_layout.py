@@ -72,7 +72,7 @@ def test_gradients_in_float32_are_those_of_float64() -> None:
         state = training("nsgan", [0], dtype)
         state._prepare(state.variant.phases)
         phase = state.variant.phases[0]
-        batch = state._draw(phase, state._chosen[0])
+        batch = state._draw(phase, state._drawn[0])
         batch["z"] = torch.linspace(-1, 1, batch["z"].numel(), dtype=dtype).view_as(batch["z"])
         gradients = differentiate(phase.objective, state.networks, phase.updates, batch, True)[2]
         found.append(torch.cat([each.flatten() for each in gradients]))
@@ -142,7 +142,7 @@ def test_compiled_gradients_lie_as_their_weights() -> None:
     state = training("nsgan", [0, 3])
     phase = state.variant.phases[0]
     state._prepare(state.variant.phases)
-    batch = state._draw(phase, state._chosen[0])
+    batch = state._draw(phase, state._drawn[0])
     compiled = compile_gradients(phase, state.networks, batch, backend="eager")(batch)
     leaves = [value for name in phase.updates for value in state.networks[name].parameters.values()]
     for leaf, each in zip(leaves, compiled, strict=True):
