@@ -259,6 +259,7 @@ def test_hostile_names_run_nothing(tmp_path, visit):
 def test_a_long_table_shows_its_first_rows_and_all_on_request(tmp_path, visit):
     publish([made_record(f"v{place:03d}", 0, {FD: float(place)}) for place in range(130)], Path("/nowhere"), tmp_path)
     page = visit.open(tmp_path / "datasets" / "mnist.html")
+    page.locator("tbody.ranked tr").nth(124).wait_for(timeout=5000)
     assert page.locator("tbody.ranked tr").count() == 125
     page.locator("thead button", has_text=FD).click()  # descending: what was beyond the first rows comes first
     assert page.locator("tbody.ranked th").first.inner_text() == "v129"

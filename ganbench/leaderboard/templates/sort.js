@@ -2,21 +2,23 @@
 // missing values: last. Without this script the table is already sorted by its primary score, and whole.
 "use strict";
 
-const AT_ONCE = 125; // rows that a browser lays out in a moment; a button shows the rest
+const SCREEN = 40; // rows that are laid out before anything else: a screen of them
+const AT_ONCE = 125; // rows that follow without being asked for; a button shows the rest
 const words = new Intl.Collator("en", { numeric: true });
 const boards = new Map(); // by table: all its ranked rows in their order, which of them are wanted, and how many are shown
 
-// The first rows at once, then as many again as there are, and again: a screen is there in a moment, however long the table is.
+// A screen of rows at once, then as many again as there are, and again: it is there in a moment, however long the table is.
 function show(board) {
   const wanted = board.rows.filter(board.wants);
-  board.body.replaceChildren(...wanted.slice(0, AT_ONCE));
+  const shown = wanted.slice(0, board.limit);
+  board.body.replaceChildren(...shown.slice(0, SCREEN));
   clearTimeout(board.later);
   const fill = (from) => {
-    if (from >= Math.min(wanted.length, board.limit)) return;
-    board.body.append(...wanted.slice(from, 2 * from));
+    if (from >= shown.length) return;
+    board.body.append(...shown.slice(from, 2 * from));
     board.later = setTimeout(fill, 0, 2 * from);
   };
-  board.later = setTimeout(fill, 0, AT_ONCE);
+  board.later = setTimeout(fill, 0, SCREEN);
   board.more.hidden = wanted.length <= board.limit;
   board.more.textContent = `Show all ${wanted.length.toLocaleString("en")} rows`;
   return wanted.length;
