@@ -18,6 +18,7 @@ from ganbench.files import digest, write_atomically
 
 SCHEMA = 1
 SAMPLING_BATCH = 256  # samples drawn at once: fixed, so that how many are drawn does not change the first of them
+USUAL: dict[str, str | bool] = {"precision": "float32", "compile": False}  # what a specification leaves out where it is so
 TIME_KEY = "time_schema"  # what a time record, of `ganbench.times`, has in place of `schema`
 
 Plain = str | int | float | bool | None

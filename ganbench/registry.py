@@ -13,6 +13,7 @@ Entries outside the package are a path to a Python file (`./my_gan.py`) or an en
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -177,7 +178,8 @@ def _import(entry: Entry) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what a file prints must not mix with results
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # the user's own code: whatever it raises is reported as the file's fault
         del sys.modules[name]
         raise InvalidInputError(f"{entry.path} does not import: {type(error).__name__}: {error}.") from error

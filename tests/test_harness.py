@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -121,10 +122,24 @@ def test_done_jobs_are_skipped_and_new_seeds_are_added(tmp_path: Path) -> None:
 def test_a_setting_that_only_the_record_names_is_told() -> None:
     wanted = {"steps": 6, "recipe": {"lr": 1.0}}
     for more, told in (
-        ({"compile": True}, "compile: True, now None"),
+        ({"compile": True}, "compile: True, now False"),
+        ({"precision": "bf16"}, "precision: bf16, now float32"),
         ({"recipe": {"lr": 1.0, "old": 2}}, "recipe.old: 2, now None"),
     ):
         assert difference(made_record(specification={**wanted, **more, "seed": 0}).specification, {**wanted, "seed": 0}) == told
+
+
+def test_jobs_in_this_process_are_looked_at_while_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, seen, threads_before = threading.Event(), [], threading.active_count()
+
+    def attempt(job: object, setting: Setting, threads: int) -> None:
+        seen.append(looked.wait(30))  # a look at progress ends the wait; without one the job is blind for as long as it takes
+
+    monkeypatch.setattr("ganbench.harness.workers.attempt", attempt)
+    jobs = prepare(suite(), Setting(out=tmp_path)).left
+    IN_PROCESS.run(jobs[:1], Setting(out=tmp_path), looked.set, lambda failure: None)
+    assert seen == [True]
+    assert threading.active_count() == threads_before
 
 
 def test_other_settings_are_refused_or_overwritten(tmp_path: Path) -> None:

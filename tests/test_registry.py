@@ -33,6 +33,12 @@ def test_a_path_is_a_variant(own_file: Path) -> None:
     assert len(entry.source_hash) == 64
 
 
+def test_what_a_file_prints_does_not_mix_with_results(own_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own_file.write_text(f"print('hello')\n{MINE}")
+    registry.find("variants", str(own_file)).load()
+    assert capsys.readouterr() == ("", "hello\n")
+
+
 def test_an_entry_point_of_another_package_is_a_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "other_gans.py").write_text(MINE.replace("my-gan", "other-gan"))
     info = tmp_path / "other_gans-1.0.dist-info"

@@ -227,6 +227,16 @@ def test_control_characters_and_lone_surrogates_cannot_reach_a_terminal_or_stop_
         text.encode()
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_table_says_what_its_rows_were_trained_in(format):
+    in_bf16, in_full = ([made_record(name, specification=said) for name in "ab"] for said in ({"precision": "bf16"}, {}))
+    assert ("Trained in bf16." in table_of(in_bf16, format)) == (format not in ("csv", "json"))
+    assert "Trained in" not in table_of(in_full, format)
+    both = table_of([*in_bf16, *in_full], format)  # then the names of rows say it
+    assert all(f"a (precision {precision})" in both for precision in ("bf16", "float32"))
+    assert "Trained in" not in both
+
+
 # The terminal
 
 

@@ -17,7 +17,7 @@ from ganbench.find_extractor import find_extractor
 from ganbench.harness.suite import DatasetPlan, Override, Suite
 from ganbench.metric import Metric
 from ganbench.ranks import ALONE, Ranks
-from ganbench.record import load_record
+from ganbench.record import USUAL, load_record
 from ganbench.registry import Entry, find
 from ganbench.rng import stream
 from ganbench.score.choose import Given, choose_metrics
@@ -207,8 +207,8 @@ def _check_overrides(suite: Suite, entries: list[Entry]) -> None:
 def difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first key in which two specifications differ, with both values, in words."""
     for key in {**wanted, **stored}:
-        value = wanted.get(key)
-        old = stored.get(key)
+        value = wanted.get(key, USUAL.get(key))
+        old = stored.get(key, USUAL.get(key))
         if old != value:
             if isinstance(value, dict) and isinstance(old, dict):
                 inner = next(k for k in {**value, **old} if old.get(k) != value.get(k))

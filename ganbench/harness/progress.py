@@ -20,6 +20,7 @@ from rich.table import Table
 from ganbench.files import write_atomically
 
 ENDED = ("done", "failed")
+AT_WORK = ("loading", "training", "scoring")
 
 
 @dataclass
@@ -126,7 +127,7 @@ class Display:
 
     def _print(self, changed: list[str]) -> None:
         if time.monotonic() - self._last_line > 20:
-            active = [label for label, status in self.statuses.items() if status.stage in ("training", "scoring")]
+            active = [label for label, status in self.statuses.items() if status.stage in AT_WORK]
             changed = [*changed, *(label for label in active if label not in changed)]
         for label in changed:
             self._last_line = time.monotonic()

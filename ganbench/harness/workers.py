@@ -7,11 +7,12 @@ several processes would take turns there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass
 
@@ -48,7 +49,9 @@ class Crew:
         """See `Executor.run`."""
         if self.workers == 0:
             for job in jobs:
-                if failure := attempt(job, setting, self.threads):
+                with _ticking(tick):
+                    failure = attempt(job, setting, self.threads)
+                if failure:
                     on_failure(failure)
                 tick()
             return
@@ -71,6 +74,24 @@ class Crew:
             stop.set()
             for slot in slots:
                 slot.join()
+
+
+@contextlib.contextmanager
+def _ticking(tick: Callable[[], None]) -> Iterator[None]:
+    """Call `tick` on a thread of its own for as long as this one is at work."""
+    over = threading.Event()
+
+    def keep_ticking() -> None:
+        while not over.wait(0.25):
+            tick()
+
+    thread = threading.Thread(target=keep_ticking, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def choose_crew(jobs: int, device: str, workers: int | None = None, *, small: bool = False) -> Crew:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest
-from ganbench.record import Protocol, Record
+from ganbench.record import USUAL, Protocol, Record
 
 T = TypeVar("T")
 
@@ -221,6 +221,7 @@ def _short(path: str, paths: Sequence[str]) -> str:
 
 
 def _phrase(name: str, value: Any) -> str:
+    value = USUAL.get(name) if value is None else value
     return f"no {name}" if value is None else f"{name} {value_text(value)}"
 
 

@@ -12,6 +12,7 @@ from ganbench.leaderboard.grouping import value_text
 from ganbench.leaderboard.numbers import amount, clean, seconds, size, value_and_half
 from ganbench.leaderboard.pareto import on_front
 from ganbench.leaderboard.summary import Cell, Column, Row, Table
+from ganbench.record import USUAL
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 MISSING = "–"
@@ -120,6 +121,9 @@ def caption(table: Table) -> tuple[str, ...]:
             f"{reference.count:,} of {reference.source} (quantisation: {reference.quantisation})."
         )
         sentences.append(f"Extractor: {describe(table.protocol.extractor)}.")
+        precisions = {str(row.specification.get("precision", USUAL["precision"])) for row in table.rows if not row.control}
+        if len(precisions) == 1 and USUAL["precision"] not in precisions:  # where rows differ, their names say so
+            sentences.append(f"Trained in {precisions.pop()}.")
         keys = ", ".join(f"{column.label} {column.key}" for column in table.columns)
         sentences.append(f"Protocol {keys}.")
         ranking = f"Ranked by {table.columns[0].label}, {table.columns[0].better} is better"
