@@ -174,7 +174,8 @@ def _channels_last(path: Path, array: Array) -> bool:
             "or points as floats of shape (N, D)."
         )
     if array.ndim != 4 or 0 in array.shape[1:] or (array.shape[1] not in (1, 3) and array.shape[3] not in (1, 3)):
-        raise InvalidInputError(f"{shown}; images are (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.")
+        axis = " Grey images need that axis too: save array[..., None]." if array.ndim == 3 and 0 not in array.shape else ""
+        raise InvalidInputError(f"{shown}; images are (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.{axis}")
     if array.shape[1] in (1, 3) and array.shape[3] in (1, 3):
         raise InvalidInputError(f"{shown}, in which the channels are first or last; save larger images, or as a folder of files.")
     return array.shape[3] in (1, 3)
