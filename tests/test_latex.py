@@ -50,7 +50,7 @@ def told(table: Table, costs: bool = False) -> list[str]:
     return [squeezed("".join(entry.text for entry in entries)) for entries in (*sheet.ranked, *sheet.controls)]
 
 
-@pytest.mark.parametrize("suite", ["mode-collapse", "all-points", "all-images"])
+@pytest.mark.parametrize("suite", ["mode-collapse", "all-points", "board-images"])
 def test_the_numbers_of_the_committed_records_stand_in_print(suite: str, tmp_path: Path) -> None:
     tables = summarise(load_records([RESULTS / suite]))
     lines = printed(render(tables, "latex"), tmp_path)
