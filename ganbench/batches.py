@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -11,11 +13,11 @@ from torch import Tensor
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
 from ganbench.generator import scaled
+from ganbench.images.ahead import ahead
 from ganbench.rng import stream
 
 log = logging.getLogger(__name__)
 ROOM = 0.5  # of a device's free memory: data that take more of it stay in the host's
-AHEAD = 8  # batches that are gathered there before they are wanted
 
 Drawn = dict[str, Tensor]  # a batch as it is drawn, on the device: places in the data that lie there, or its own raw items
 
@@ -49,26 +51,24 @@ class RealBatches:
         part = dataset.train
         given = {"real": part.items, "labels": part.labels, "inputs": part.inputs}
         held = {name: tensor for name, tensor in given.items() if tensor is not None}
-        self.on_device = fit(held, dataset.name, device) if on_device is None else on_device
+        self.on_device = has_room(held, dataset.name, device) if on_device is None else on_device
         self.held = {name: tensor.to(device) for name, tensor in held.items()} if self.on_device else held
         self.seeds, self.batch_size, self.device, self.dtype = seeds, batch_size, device, dtype
         self.per_epoch = len(part) // batch_size
         self._epoch = -1
         self._order = torch.empty(0)
-        self._reader = ThreadPoolExecutor(1)  # starts its thread when it is first asked
-        self._ahead: dict[int, Future[Drawn]] = {}
+        self._choosing = threading.Lock()  # a reader that was left may still be at work when the next one begins
+        self._gathered: Iterator[Drawn] = iter(())
+        self._next = -1  # the number of the batch that it gives next
 
     def draw(self, number: int) -> Drawn:
         """Batch `number`, for `take`: (S, B) int64 places of its samples, or where the data are the host's, (S, B, ...) each."""
         if self.on_device:
             return {"chosen": self._choose(number)}
-        wanted = range(number, number + 1 + AHEAD)
-        self._ahead = {each: future for each, future in self._ahead.items() if each in wanted}
-        for each in wanted:
-            if each not in self._ahead:
-                self._ahead[each] = self._reader.submit(self._gather, each)
-        gathered = self._ahead.pop(number).result()
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in gathered.items()}
+        if number != self._next:  # the first one, or a training that was resumed
+            self._gathered = ahead(self._gather, itertools.count(number), 1)
+        self._next = number + 1
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in next(self._gathered).items()}
 
     def take(self, drawn: Drawn) -> Drawn:
         """What was drawn: real (S, B, *shape), images in [-1, 1], and labels (S, B) and inputs (S, B, C, H, W) if any."""
@@ -88,7 +88,8 @@ class RealBatches:
 
     def _gather(self, number: int) -> Drawn:
         """The raw items of a batch in the host's memory, pinned for a GPU: it then copies them while it computes."""
-        chosen = self._choose(number)
+        with self._choosing:
+            chosen = self._choose(number)
         pinned = self.device.startswith("cuda")
         gathered = {}
         for name, tensor in self.held.items():
@@ -98,8 +99,11 @@ class RealBatches:
         return gathered
 
 
-def fit(held: dict[str, Tensor], name: str, device: str) -> bool:
-    """Whether data of this name leave room for networks on the device. Logs a line where they do not."""
+def has_room(held: dict[str, Tensor], name: str, device: str) -> bool:
+    """Whether data of this name, as they are held, leave room for networks on the device: always on a CPU.
+
+    Logs a line where they would take more than half of a GPU's free memory.
+    """
     if not device.startswith("cuda"):
         return True
     wanted, (free, _) = sum(tensor.nbytes for tensor in held.values()), torch.cuda.mem_get_info(device)

@@ -61,7 +61,7 @@ def apart(device: str, shape: tuple[int, ...]) -> bool:
 def channels_last(device: str, shape: tuple[int, ...]) -> bool:
     """Whether weights of DCGAN's convolutions, and so the maps between them, lie in memory with their channels innermost.
 
-    Measured on one busy core with AVX2: a step of DCGAN for 32 pixels is then 1.08 to 1.15 times as fast (docs/performance.md).
+    Measured on one idle core with AVX2: a step of DCGAN for 32 pixels is then 1.07 to 1.11 times as fast (docs/performance.md).
     """
     return not device.startswith("cuda") and not is_small(shape)
 

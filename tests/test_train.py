@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganbench import registry
-from ganbench.batches import RealBatches, fit
+from ganbench.batches import RealBatches, has_room
 from ganbench.checkpoint import load_state, save_state
 from ganbench.compiled import CompilationError, compile_gradients
 from ganbench.compiled import _check as compiled_is_right
@@ -214,15 +214,15 @@ def test_data_stay_with_the_host_where_a_gpu_has_no_room(
 ) -> None:
     items = {"real": torch.zeros(600, dtype=torch.uint8)}
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
-    assert fit(items, "few", "cuda:0") == on_device
+    assert has_room(items, "few", "cuda:0") == on_device
     assert ("few takes" in caplog.text) != on_device
-    assert fit(items, "few", "cpu")
+    assert has_room(items, "few", "cpu")
 
 
 def test_a_training_whose_batches_are_read_ahead_is_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = training("wgan-gp", (2,), [0, 1], steps=7)
     whole.advance(7)
-    monkeypatch.setattr("ganbench.batches.fit", lambda *_: False)
+    monkeypatch.setattr("ganbench.batches.has_room", lambda *_: False)
     ahead = training("wgan-gp", (2,), [0, 1], steps=7)
     assert not ahead.batches.on_device
     ahead.advance(7)

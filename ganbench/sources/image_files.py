@@ -1,6 +1,7 @@
 """A folder, a zip, a tar or shards of images as samples: scanned when it is opened, decoded when it is read.
 
-Many small images are decoded with the scan already, unless their features are probably kept from an earlier pass."""
+Many small images are decoded with the scan already, unless their features are probably kept from an earlier pass.
+"""
 
 from __future__ import annotations
 
