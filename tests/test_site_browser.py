@@ -256,19 +256,39 @@ def test_hostile_names_run_nothing(tmp_path, visit):
     assert page.locator("h1").inner_text() == EVIL
 
 
-def test_a_long_table_shows_its_first_rows_and_all_on_request(tmp_path, visit):
-    publish([made_record(f"v{place:03d}", 0, {FD: float(place)}) for place in range(130)], Path("/nowhere"), tmp_path)
+def test_a_long_table_has_pages_and_sorts_and_filters_as_a_whole(tmp_path, visit):
+    publish([made_record(f"v{place:03d}", 0, {FD: float(place)}) for place in range(230)], Path("/nowhere"), tmp_path)
     page = visit.open(tmp_path / "datasets" / "mnist.html")
-    page.locator("tbody.ranked tr").nth(124).wait_for(timeout=5000)
-    assert page.locator("tbody.ranked tr").count() == 125
-    page.locator("thead button", has_text=FD).click()  # descending: what was beyond the first rows comes first
-    assert page.locator("tbody.ranked th").first.inner_text() == "v129"
-    page.get_by_role("button", name="Show all 130 rows").click()
-    page.locator("tbody.ranked tr").nth(129).wait_for(timeout=5000)
-    page.locator("thead button", has_text=FD).click()  # the first rows stand there at once, the rest a moment later
-    assert page.locator("tbody.ranked th").first.inner_text() == "v000"
-    page.locator("tbody.ranked tr").nth(129).wait_for(timeout=5000)
-    assert page.locator("tbody.ranked th").all_inner_texts() == [f"v{place:03d}" for place in range(130)]
+    rows = page.locator("tbody.ranked th")
+    bar = page.get_by_role("navigation", name="Pages of")
+    previous, following = (bar.get_by_role("button", name=name) for name in ("Previous", "Next"))
+
+    def shows(first, last, count):
+        assert bar.locator("span").inner_text() == f"Rows {first} to {last} of {count}"
+        rows.nth(last - first).wait_for(timeout=5000)  # a screen of rows stands there at once, the rest a moment later
+        return rows.all_inner_texts()
+
+    assert shows(1, 100, 230) == [f"v{place:03d}" for place in range(100)]
+    assert previous.is_disabled()
+    following.click()
+    assert shows(101, 200, 230)[0] == "v100"
+    following.click()
+    assert shows(201, 230, 230) == [f"v{place:03d}" for place in range(200, 230)]
+    assert following.is_disabled()
+    page.locator("thead button", has_text=FD).click()  # descending: the first page of all rows, not the third's rows in another order
+    assert shows(1, 100, 230)[0] == "v229"
+    following.click()
+    previous.click()
+    assert shows(1, 100, 230)[-1] == "v130"
+    page.get_by_label("Name").fill("v1")
+    rows.nth(99).wait_for(timeout=5000)
+    assert (rows.first.inner_text(), rows.count(), bar.is_visible()) == ("v199", 100, False)
+    page.get_by_label("Name").fill("")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert rows.count() == 230
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert shows(1, 100, 230)[0] == "v229"
+
 
 
 def test_speed_sorts_by_its_numbers_and_fits_a_phone(tmp_path, browser):

@@ -3,47 +3,66 @@
 "use strict";
 
 const SCREEN = 40; // rows that are laid out before anything else: a screen of them
-const AT_ONCE = 125; // rows that follow without being asked for; a button shows the rest
-const words = new Intl.Collator("en", { numeric: true });
-const boards = new Map(); // by table: all its ranked rows in their order, which of them are wanted, and how many are shown
+const PAGE = 100; // rows on a page: a longer table takes its time to lay out, at each sort and at each filter
+const words = new Intl.Collator("en");
+const boards = new Map(); // by table: all its ranked rows in their order, which of them are wanted, and the means to turn its pages
 
-// A screen of rows at once, then as many again as there are, and again: it is there in a moment, however long the table is.
-function show(board) {
+// One page of the wanted rows: a screen of them at once, the rest a moment later. How many rows are wanted.
+function show(board, page = 0) {
   const wanted = board.rows.filter(board.wants);
-  const shown = wanted.slice(0, board.limit);
+  const shown = wanted.slice(page * PAGE, (page + 1) * PAGE);
   board.body.replaceChildren(...shown.slice(0, SCREEN));
   clearTimeout(board.later);
-  const fill = (from) => {
-    if (from >= shown.length) return;
-    board.body.append(...shown.slice(from, 2 * from));
-    board.later = setTimeout(fill, 0, 2 * from);
-  };
-  board.later = setTimeout(fill, 0, SCREEN);
-  board.more.hidden = wanted.length <= board.limit;
-  board.more.textContent = `Show all ${wanted.length.toLocaleString("en")} rows`;
+  board.later = setTimeout(() => board.body.append(...shown.slice(SCREEN)), 0);
+  board.turn(page, wanted.length);
   return wanted.length;
 }
 
-function compare(a, b) {
-  if (typeof a === "number" && typeof b === "number") return a - b;
-  return words.compare(a, b);
+// Two buttons that turn the pages of a table, and which rows are shown between them.
+function addPages(table, board) {
+  const bar = document.createElement("nav");
+  bar.className = "turn";
+  bar.setAttribute("aria-label", `Pages of ${table.caption.textContent}`);
+  const place = document.createElement("span");
+  place.setAttribute("aria-live", "polite");
+  const [previous, next] = [["Previous", -1], ["Next", 1]].map(([text, step]) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.addEventListener("click", () => {
+      show(board, board.page + step);
+      table.closest("figure").scrollIntoView();
+    });
+    return button;
+  });
+  bar.append(previous, place, next);
+  table.closest(".scroll").after(bar);
+  board.turn = (page, count) => {
+    const last = Math.min((page + 1) * PAGE, count);
+    board.page = page;
+    bar.hidden = count <= PAGE;
+    previous.disabled = page === 0;
+    next.disabled = last === count;
+    place.textContent = `Rows ${page * PAGE + 1} to ${last.toLocaleString("en")} of ${count.toLocaleString("en")}`;
+  };
 }
 
-// The key of a row in one column: number, text, or null where the field has no value.
+// The key of a row in one column: number, text, or null where the field has no value. Digits in a text are padded, so that v2 comes
+// before v10: the collator's own `numeric` does that too, at several times the price.
 function key(row, column) {
   const text = row.children[column].getAttribute("data-order") ?? "";
+  if (text === "") return null;
   const value = Number(text);
-  return text === "" ? null : Number.isNaN(value) ? text : value;
+  return Number.isNaN(value) ? text.replace(/\d+/g, (digits) => digits.padStart(12, "0")) : value;
 }
 
 function sortBy(board, heading, direction) {
   const sign = direction === "ascending" ? 1 : -1;
   const keyed = board.rows.map((row) => ({ row, key: key(row, heading.cellIndex) }));
-  keyed.sort((p, q) => {
-    if (p.key === null || q.key === null) return (p.key === null) - (q.key === null);
-    return sign * compare(p.key, q.key);
-  });
-  board.rows = keyed.map((each) => each.row);
+  const known = keyed.filter((each) => each.key !== null);
+  const numbers = known.every((each) => typeof each.key === "number");
+  known.sort(numbers ? (p, q) => sign * (p.key - q.key) : (p, q) => sign * words.compare(p.key, q.key));
+  board.rows = [...known, ...keyed.filter((each) => each.key === null)].map((each) => each.row);
   show(board);
   for (const other of heading.parentElement.cells) {
     if (other.querySelector("button")) other.setAttribute("aria-sort", other === heading ? direction : "none");
@@ -75,16 +94,20 @@ function addButtons(table, board) {
 for (const table of document.querySelectorAll("figure.scores table")) {
   const body = table.querySelector("tbody.ranked");
   if (!body) continue;
-  const more = document.createElement("button");
-  more.type = "button";
-  more.className = "more";
-  const board = { body, rows: Array.from(body.rows), wants: () => true, limit: AT_ONCE, more, later: 0 };
+  const board = { body, rows: Array.from(body.rows), wants: () => true, page: 0, later: 0 };
   boards.set(table, board);
-  table.closest(".scroll").after(more);
-  more.addEventListener("click", () => {
-    board.limit = Infinity;
-    show(board);
-  });
+  addPages(table, board);
   addButtons(table, board);
   show(board);
 }
+
+// Paper has no buttons: all rows that are wanted.
+addEventListener("beforeprint", () => {
+  for (const board of boards.values()) {
+    clearTimeout(board.later);
+    board.body.replaceChildren(...board.rows.filter(board.wants));
+  }
+});
+addEventListener("afterprint", () => {
+  for (const board of boards.values()) show(board, board.page);
+});
