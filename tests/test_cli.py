@@ -1,6 +1,7 @@
 """The command line: clean stdout, exit codes, one sentence for what a user can cause."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,19 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
     assert done.stdout
+
+
+@pytest.mark.parametrize("own", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
+def test_torch_threads_soon_let_go_of_cores_unless_the_user_chose(own: dict[str, str]) -> None:
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    code = (
+        "import os, sys, atexit; from ganbench.cli import main; sys.argv = ['ganbench', '--version'];"
+        f"atexit.register(lambda: print([os.environ.get(name) for name in {names}])); main()"
+    )
+    clean = {name: value for name, value in os.environ.items() if name not in names}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean | own)
+    wanted = [own.get(name) for name in names] if own else [None, "3000"]
+    assert result.stdout.splitlines()[-1] == str(wanted)
 
 
 def test_list_gives_names_papers_and_families() -> None:

@@ -275,7 +275,7 @@ def test_a_long_table_has_pages_and_sorts_and_filters_as_a_whole(tmp_path, visit
     following.click()
     assert shows(201, 230, 230) == [f"v{place:03d}" for place in range(200, 230)]
     assert following.is_disabled()
-    page.locator("thead button", has_text=FD).click()  # descending: the first page of all rows, not the third's rows in another order
+    page.locator("thead button", has_text=FD).click()  # descending: the first page of all rows
     assert shows(1, 100, 230)[0] == "v229"
     following.click()
     previous.click()
@@ -288,7 +288,6 @@ def test_a_long_table_has_pages_and_sorts_and_filters_as_a_whole(tmp_path, visit
     assert rows.count() == 230
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert shows(1, 100, 230)[0] == "v229"
-
 
 
 def test_speed_sorts_by_its_numbers_and_fits_a_phone(tmp_path, browser):

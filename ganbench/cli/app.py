@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a run failed; 2 usage; 3 data or weights missing; 4 input 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,8 +81,17 @@ def _options(
     pass
 
 
+def share_cores() -> None:
+    """Have torch, which is not imported yet, let go of cores that it waits on; a user's own choice stands."""
+    # Its threads wait for one another in a loop, a millisecond or more, before they sleep. Where other programs have the cores, the
+    # thread that is waited for may need just that core: steps of two threads took several times as long as those of one.
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
+        os.environ["GOMP_SPINCOUNT"] = "3000"
+
+
 def main() -> None:
     """Run the program and exit with its code. What a user can cause is told in one sentence on stderr."""
+    share_cores()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no arrows still gets its table
