@@ -42,13 +42,13 @@ def test_ebgan_by_hand(shape, expected):
 
 def test_the_step_of_began_s_k_by_hand():
     k = began.Balance().double()
-    # gamma L(x) - L(G(z)) = 0.5 * 4 - 1 = 1, so that k rises by lambda = 0.01; then by 0.5 * 2 - 0.4 = 0.6 of it.
+    # gamma L(x) - L(G(z)) = 0.9 * 4 - 1 = 2.6, and k rises by lambda = 0.01 times that; then by 0.9 * 2 - 0.4 = 1.4.
     assert k(*tensor(4.0, 1.0)) == 0
-    torch.testing.assert_close(k.value, tensor(0.01)[0], **EXACT)
-    torch.testing.assert_close(k(*tensor(2.0, 0.4)), tensor(0.01)[0], **EXACT)
-    torch.testing.assert_close(k.value, tensor(0.016)[0], **EXACT)
+    torch.testing.assert_close(k.value, tensor(0.026)[0], **EXACT)
+    torch.testing.assert_close(k(*tensor(2.0, 0.4)), tensor(0.026)[0], **EXACT)
+    torch.testing.assert_close(k.value, tensor(0.04)[0], **EXACT)
     k(*tensor(0.0, 5.0))
-    assert k.value == 0  # 0.016 - 0.05, held at 0
+    assert k.value == 0  # 0.04 - 0.05, held at 0
     k(*tensor(1e6, 0.0))
     assert k.value == 1
 
@@ -58,12 +58,12 @@ def test_began_s_losses_by_hand():
     balance.value.fill_(0.25)
     networks = Networks({"generator": lambda z: torch.full_like(z, 3.0), "discriminator": halves, "balance": balance})
     shown = batch(torch.ones(2, 2, dtype=torch.float64))
-    # L(v) is half of |v|: 1/2 of real ones, 3/2 of fakes of 3. M = 1/2 + |1/4 - 3/2| = 7/4.
+    # L(v) is half of |v|: 1/2 of real ones, 3/2 of fakes of 3. M = 1/2 + |0.45 - 3/2| = 1.55.
     loss, watched = began.d_objective(networks, shown)
     torch.testing.assert_close(loss, tensor(0.5 - 0.25 * 1.5)[0], **EXACT)
-    torch.testing.assert_close(watched["convergence"], tensor(1.75)[0], **EXACT)
+    torch.testing.assert_close(watched["convergence"], tensor(1.55)[0], **EXACT)
     torch.testing.assert_close(watched["k"], tensor(0.25)[0], **EXACT)
-    torch.testing.assert_close(balance.value, tensor(0.25 + 0.01 * (0.25 - 1.5))[0], **EXACT)
+    torch.testing.assert_close(balance.value, tensor(0.25 + 0.01 * (0.45 - 1.5))[0], **EXACT)
     torch.testing.assert_close(began.g_objective(networks, shown)[0], tensor(1.5)[0], **EXACT)
 
 
