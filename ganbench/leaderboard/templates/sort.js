@@ -43,7 +43,7 @@ function addPages(table, board) {
     bar.hidden = count <= PAGE;
     previous.disabled = page === 0;
     next.disabled = last === count;
-    place.textContent = `Rows ${page * PAGE + 1} to ${last.toLocaleString("en")} of ${count.toLocaleString("en")}`;
+    place.textContent = `Rows ${(page * PAGE + 1).toLocaleString("en")} to ${last.toLocaleString("en")} of ${count.toLocaleString("en")}`;
   };
 }
 
