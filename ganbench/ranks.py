@@ -200,6 +200,23 @@ def collect(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     return found
 
 
+def spread(tensor: Tensor | None = None) -> Tensor:
+    """The leader's CPU tensor, which it alone gives, on every process."""
+    import torch
+    import torch.distributed as dist
+
+    if tensor is not None:
+        tell({"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")})
+        held = tensor.contiguous()
+    else:
+        word = told()
+        held = torch.empty(word["shape"], dtype=getattr(torch, word["dtype"]))
+    if _words is not None:
+        with lost():
+            dist.broadcast(held, 0)
+    return held
+
+
 def speaks() -> bool:
     """Whether this process should tell the user of the error that ends it: not where the leader, or another one, does."""
     if _words is None:

@@ -146,6 +146,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(results: tuple[Path, subproc
         (["run", "mnist", "--data-root", "nowhere"], 3, "nowhere"),
         (["run", "digits", "--seeds", "four"], 2, "--seeds four"),
         (["run", "digits", "--seeds", "0"], 2, "seeds = 0 is not right"),
+        (["run", "digits", "--seeds", "3,1,3"], 2, "the seed 3 is named twice"),
         (["run", "digits", "--variants", "wgan-pg"], 2, "did you mean wgan-gp?"),
         (["run", "digits", "--variants", "./none.py"], 3, "none.py"),
         (["run", "digits", "--variants", ","], 2, "variants"),

@@ -129,3 +129,65 @@ def test_two_processes_score_as_one_does(tmp_path: Path) -> None:
     kept = [sorted(path.name for path in (tmp_path / side / "features").iterdir()) for side in ("one", "two")]
     assert kept[0] == kept[1]
     assert len(kept[0]) == 2
+
+
+COUNTING = """
+import os
+
+from ganbench.extractor import Extractor, Features, LoadedExtractor
+
+
+def extract(images):
+    with open(os.environ["SEEN"] + os.environ.get("RANK", "alone"), "a") as file:
+        print(len(images), file=file)
+    return Features(images.flatten(1).float())
+
+
+def load(how):
+    return LoadedExtractor(name="counting", version=1, extract=extract, resize="none", weights_hash="none")
+
+
+EXTRACTOR = Extractor(name="counting", version=1, paper="none", feature_count=64, load=load)
+"""
+# Batches of 256, the first half of them the leader's: of 1,197 real digits, of 600 held out, of 300 samples at each of three steps
+# and of 600 after them.
+REAL = {"0": [256, 256, 256], "1": [256, 256, 173, 256, 88]}
+SAMPLES = {"0": [256] * 4, "1": [44, 44, 44, 256, 88]}
+CONTROL = {"0": [256], "1": [256, 88]}
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_extraction_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "counting.py").write_text(COUNTING)
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen-"))
+    asked = [
+        "run",
+        "digits",
+        "--variants",
+        "nsgan,real",
+        "--seeds",
+        "1",
+        "--steps",
+        "4",
+        "--eval-every",
+        "2",
+        "--metrics",
+        "fd,kid,ct",
+    ]
+    asked += ["--samples", "600", "--eval-samples", "300", "--extractor", str(tmp_path / "counting.py"), "--device", "cpu"]
+    two, one = tmp_path / "two", tmp_path / "one"
+    for real in (REAL, {"0": [], "1": []}):  # the second time the features of real digits lie in the cache
+        for path in [*tmp_path.glob("seen-*"), *two.glob("records/digits/*/*.json")]:
+            path.unlink()
+        ours = torchrun("-m", "ganbench", *asked, "--out", str(two))
+        _, stderr = ours.communicate(timeout=300)
+        assert ours.returncode == 0, stderr
+        seen = {rank: [int(line) for line in (tmp_path / f"seen-{rank}").read_text().split()] for rank in "01"}
+        assert seen == {rank: real[rank] + SAMPLES[rank] + CONTROL[rank] for rank in "01"}
+    alone = CliRunner().invoke(app, [*asked, "--workers", "0", "--out", str(one)])
+    assert alone.exit_code == 0, alone.output
+    for name, rel in (("real", 1e-9), ("nsgan", 1e-3)):  # a training in two processes is rounded otherwise
+        shared, expected = (load_record(folder / "records" / "digits" / name / "seed-0.json") for folder in (two, one))
+        assert [each.step for each in shared.evaluations] == [each.step for each in expected.evaluations]
+        for metric, score in shared.scores.items():
+            assert score.value == pytest.approx(expected.scores[metric].value, rel=rel), (name, metric)

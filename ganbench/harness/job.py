@@ -23,10 +23,10 @@ from ganbench.files import write_atomically
 from ganbench.generator import NotFiniteError, draw_labels, draw_samples, save_generator
 from ganbench.harness.claim import holds
 from ganbench.harness.cost import PeakMemory, sampling_cost
-from ganbench.harness.lockstep import advance, identity, led
+from ganbench.harness.lockstep import advance, identity, led, prepare
 from ganbench.harness.plan import Job, Setting, job_metrics
 from ganbench.harness.progress import Reporter
-from ganbench.harness.reference import cached_dataset, cached_extractor, picture_reference, real_side
+from ganbench.harness.reference import picture_reference, real_side
 from ganbench.harness.run import Outcome, Run
 from ganbench.picture import save_picture
 from ganbench.record import SAMPLING_BATCH, Evaluation, Timing
@@ -61,12 +61,11 @@ def run_lane(job: Job, setting: Setting, still_wanted: Callable[[], None]) -> No
 
 def prepare_run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> Run:
     """The job with its data, extractor, metrics and the features of what it is scored against. Raises what is wrong with them."""
-    dataset = cached_dataset(job.dataset, setting.location)
-    extractor = cached_extractor(job.extractor, setting.weights, setting.device)
-    metrics = job_metrics(job, dataset)
-    reference, held_out = real_side(dataset, dataset.train, extractor, setting.out / "cache"), None
+    dataset, extractor = prepare(job, setting)
+    metrics, cache = job_metrics(job, dataset), setting.out / "cache"
+    reference, held_out = real_side(dataset, dataset.train, extractor, cache, setting.ranks), None
     if any("held-out" in metric.needs for metric in metrics):
-        held_out = real_side(dataset, dataset.test, extractor, setting.out / "cache")
+        held_out = real_side(dataset, dataset.test, extractor, cache, setting.ranks)
     return Run(job, setting, dataset, extractor, metrics, reference, held_out, report, still_wanted)
 
 

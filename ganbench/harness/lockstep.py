@@ -1,27 +1,51 @@
-"""A training, in one process or in several that take every step together: the leader says up to which one, the others train along.
+"""A job, in one process or in several that do its long parts together: the leader says what is next, and the others do it along.
 
-What stands here is what all of them do; all else, scores, checkpoints and records among it, the leader does alone.
+They take every step of a training together, and each extracts its share of the features of what is scored. All else, metrics,
+checkpoints and records among it, the leader does alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from ganbench.checkpoint import load_state
 from ganbench.dataset import LoadedDataset
 from ganbench.errors import RunFailedError
+from ganbench.extractor import LoadedExtractor
 from ganbench.files import digest
 from ganbench.harness.plan import Job, Setting
-from ganbench.harness.reference import cached_dataset
-from ganbench.ranks import LostError, tell, together, told
+from ganbench.harness.reference import cached_dataset, cached_extractor
+from ganbench.ranks import LostError, spread, tell, together, told
 from ganbench.registry import find
+from ganbench.score.side import Pass, assist
+from ganbench.sources.samples import in_memory
 from ganbench.train import Training
 from ganbench.variant import Recipe
 
 WATCHED = 100  # points of a learning curve
+
+
+def prepare(job: Job, setting: Setting) -> tuple[LoadedDataset, LoadedExtractor]:
+    """The leader's side: a job's data and extractor, on all processes."""
+    tell({"prepare": job.label})
+    with together():
+        return _loaded(job, setting)
+
+
+def pass_of(items: Tensor, setting: Setting) -> Pass:
+    """The leader's side: how samples are read that it alone has, so that all processes extract their shares of them."""
+
+    def ask(extractors: list[str]) -> None:
+        tell({"extract": extractors})
+        spread(items)
+
+    return Pass(ranks=setting.ranks, ask=ask)
 
 
 @contextlib.contextmanager
@@ -50,26 +74,47 @@ def finish() -> None:
 
 
 def follow(jobs: Callable[[], Mapping[str, Job]], setting: Setting) -> None:
-    """The others' side: train along until the leader has nothing more. `jobs`, by label, are asked for with the first training.
+    """The others' side: do along what the leader says, until there is nothing more. `jobs`, by label, are asked for with the first.
 
     What goes wrong with a job on every process is the leader's to report. Raises LostError when another process is gone.
     """
-    known: Mapping[str, Job] | None = None
+    follower = _Follower(jobs, setting)
     while "end" not in (word := told()):
-        if "train" not in word:
-            continue  # of a training that has failed
         try:
-            with together():
-                known = known or jobs()
-                job = replace(known[word["train"]], seeds=tuple(word["seeds"]))
-                training = _along(job, setting, word["step"])
-            while "advance" in (word := told()):
-                with together():
-                    training.advance(word["advance"])
+            follower.heed(word)
         except LostError:
             raise
         except (Exception, SystemExit):  # every process met it, else `together` had ended this one
             continue
+
+
+class _Follower:
+    """What a process that follows holds: the job's data and extractor, and its training while there is one."""
+
+    def __init__(self, jobs: Callable[[], Mapping[str, Job]], setting: Setting) -> None:
+        self._jobs, self._setting = functools.cache(jobs), setting
+        self._loaded: tuple[LoadedDataset, LoadedExtractor] | None = None
+        self._training: Training | None = None
+
+    def heed(self, word: dict[str, Any]) -> None:
+        """Do what a word of the leader says."""
+        if "prepare" in word:
+            with together():
+                self._loaded = _loaded(self._jobs()[word["prepare"]], self._setting)
+        elif "train" in word:
+            with together():
+                job = replace(self._jobs()[word["train"]], seeds=tuple(word["seeds"]))
+                self._training = _along(job, self._setting, word["step"])
+        elif "advance" in word and self._training is not None:
+            with together():
+                self._training.advance(word["advance"])
+        elif "stop" in word:
+            self._training = None
+        elif "extract" in word and self._loaded is not None:
+            dataset, extractor = self._loaded
+            parts = {part.name: part.items for part in (dataset.train, dataset.test)}
+            items = parts[word["part"]] if "part" in word else spread()
+            assist(in_memory("the leader's samples", items), [extractor], word["extract"], Pass(ranks=self._setting.ranks))
 
 
 def identity(job: Job, setting: Setting, dataset: LoadedDataset) -> str:
@@ -78,6 +123,10 @@ def identity(job: Job, setting: Setting, dataset: LoadedDataset) -> str:
     Nor is it asked how many processes wrote it: all of them hold the same state, which one process, or other ones, can go on with.
     """
     return digest([job.specification(setting), list(job.seeds), dataset.train.hash])
+
+
+def _loaded(job: Job, setting: Setting) -> tuple[LoadedDataset, LoadedExtractor]:
+    return cached_dataset(job.dataset, setting.location), cached_extractor(job.extractor, setting.weights, setting.device)
 
 
 def _along(job: Job, setting: Setting, step: int) -> Training:

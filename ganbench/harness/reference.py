@@ -12,6 +12,7 @@ from ganbench.dataset import LoadedDataset, Location, Part, load_dataset
 from ganbench.extractor import LoadedExtractor, Loading
 from ganbench.find_extractor import find_extractor
 from ganbench.picture import POINTS_SHOWN, save_picture
+from ganbench.ranks import ALONE, Ranks, tell
 from ganbench.rng import stream
 from ganbench.score.side import Pass, Side, read_side
 from ganbench.sources.samples import in_memory
@@ -29,10 +30,17 @@ def cached_extractor(name: str, weights: Path | None, device: str) -> LoadedExtr
     return find_extractor(name).load(Loading(weights, device))
 
 
-def real_side(dataset: LoadedDataset, part: Part, extractor: LoadedExtractor, cache: Path) -> Side:
-    """A part of a data set after its pass: all of its items, with their classes. Its features are kept under `cache`."""
+def real_side(dataset: LoadedDataset, part: Part, extractor: LoadedExtractor, cache: Path, ranks: Ranks = ALONE) -> Side:
+    """A part of a data set after its pass: all of its items, with their classes. Its features are kept under `cache`.
+
+    Of several `ranks`, which all hold the data set, this one leads, and each extracts a share of what is not kept.
+    """
+
+    def ask(extractors: list[str]) -> None:
+        tell({"extract": extractors, "part": part.name})
+
     samples = in_memory(f"{dataset.name}:{part.name}", part.items, part.labels, fingerprint=part.hash)
-    return read_side(samples, [extractor], Pass(cache=FeatureCache(cache)))
+    return read_side(samples, [extractor], Pass(cache=FeatureCache(cache), ranks=ranks, ask=ask))
 
 
 def picture_reference(dataset: LoadedDataset, folder: Path) -> Path:

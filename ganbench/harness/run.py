@@ -14,6 +14,7 @@ from ganbench.clock import Stopwatch, utc_now
 from ganbench.dataset import Dataset, LoadedDataset, find_dataset
 from ganbench.environment import environment
 from ganbench.extractor import LoadedExtractor
+from ganbench.harness.lockstep import pass_of
 from ganbench.harness.plan import Job, Setting
 from ganbench.harness.progress import Reporter
 from ganbench.metric import Metric
@@ -22,7 +23,7 @@ from ganbench.picture import save_picture
 from ganbench.record import DatasetFacts, Evaluation, Plain, Record, Timing, VariantFacts
 from ganbench.registry import Entry, find
 from ganbench.score.score import Asked, Comparison, Scored, score
-from ganbench.score.side import Pass, Side, read_side
+from ganbench.score.side import Side, read_side
 from ganbench.sources.samples import in_memory
 from ganbench.variant import Control
 
@@ -60,7 +61,7 @@ class Run:
     def score(self, items: Tensor, source: str, labels: Tensor | None = None) -> Scored:
         """Scores and protocol of one set of samples, with their classes where they have any."""
         images = any("images" in metric.needs for metric in self.metrics)
-        samples = read_side(in_memory(source, items, labels), [self.extractor], Pass(), images=images)
+        samples = read_side(in_memory(source, items, labels), [self.extractor], pass_of(items, self.setting), images=images)
         compared = Comparison(samples, self.reference, self.dataset.name, self.dataset.modes, self.held_out)
         return score(compared, [Asked(self.extractor, self.metrics)])
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -89,7 +90,7 @@ class Suite(Model):
     @property
     def seed_list(self) -> list[int]:
         """The seeds: 0, 1, ... where a count is given."""
-        return list(range(self.seeds)) if isinstance(self.seeds, int) else sorted(set(self.seeds))
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else sorted(self.seeds)
 
 
 def suites() -> dict[str, Path]:
@@ -116,11 +117,15 @@ def load_suite(reference: str) -> Suite:
 
 
 def parse_suite(content: dict[str, Any], origin: str) -> Suite:
-    """A suite from plain values; `origin` is what an error calls it."""
+    """A suite from plain values; `origin` is what an error calls it. Raises UsageError that names the wrong key."""
     try:
-        return Suite.model_validate(content)
+        suite = Suite.model_validate(content)
     except ValidationError as error:
         raise UsageError(f"{origin}: {_sentence(error)}") from None
+    if isinstance(suite.seeds, list) and len(suite.seeds) > len(set(suite.seeds)):
+        twice = next(seed for seed, count in Counter(suite.seeds).items() if count > 1)
+        raise UsageError(f"{origin}: the seed {twice} is named twice and would count once; name each seed once.")
+    return suite
 
 
 def _sentence(error: ValidationError) -> str:

@@ -35,18 +35,25 @@ def silent(what: str, done: int, total: int) -> None:
     """A report that nobody reads."""
 
 
+def ask_for(extractors: list[str]) -> None:
+    """Tell the other processes of a pass which extractors it is for: they hold the same samples."""
+    tell({"extract": extractors})
+
+
 @dataclass(frozen=True)
 class Pass:
     """How a side is read: items in a batch, the cache (None: keep nothing), who is told of the progress, and whether features must
     be exact to the bit at this batch size, which then is part of what they depend on. `ranks` share the pass: all of them make it,
-    and only the first, which leads, gets a side with features. `most_bytes` of an extractor's features are kept where metrics need
-    no more than their moments: larger ones are merged into moments batch by batch."""
+    and only the first, which leads, gets a side with features; it says by `ask` which extractors read the samples. `most_bytes` of
+    an extractor's features are kept where metrics need no more than their moments: larger ones are merged into moments batch by
+    batch."""
 
     batch_size: int = BATCH_SIZE
     cache: FeatureCache | None = None
     report: Report = silent
     exact: bool = False
     ranks: Ranks = ALONE
+    ask: Callable[[list[str]], None] = ask_for
     most_bytes: int = MOST_BYTES
 
     def key(self, items_hash: str, extractor: LoadedExtractor) -> str | None:
@@ -89,7 +96,7 @@ def read_side(
     if len(samples) < 2:
         raise InvalidInputError(f"There are {len(samples)} samples to score, and a score needs at least 2; give more.")
     if not how.ranks.leads:
-        return _assist(samples, extractors, how, moments_suffice)
+        return assist(samples, extractors, told()["extract"], how, moments_suffice)
     cache = how.cache
     with cache.lock(samples.fingerprint or samples.hash) if cache else contextlib.nullcontext():
         known = _known_hash(samples, cache)
@@ -97,7 +104,7 @@ def read_side(
         missing = [extractor for extractor in extractors if extractor.name not in found]
         held = None
         if how.ranks.several:
-            tell({"extract": [extractor.name for extractor in missing]})
+            how.ask([extractor.name for extractor in missing])
         if missing or images or known is None:
             read = _read(samples, missing, how, moments_suffice, images=images)
             found |= read.features
@@ -108,9 +115,14 @@ def read_side(
     return Side(facts, ordered, samples.shape, held, samples.jpeg, samples.notes)
 
 
-def _assist(samples: Samples, extractors: Sequence[LoadedExtractor], how: Pass, moments_suffice: Collection[str]) -> Side:
-    """The part of a process that does not lead in a pass: the features that the leader's cache lacks. The side has none."""
-    wanted = told()["extract"]
+def assist(
+    samples: Samples,
+    extractors: Sequence[LoadedExtractor],
+    wanted: Collection[str],
+    how: Pass,
+    moments_suffice: Collection[str] = (),
+) -> Side:
+    """The part of a process that does not lead in a pass: the `wanted` extractors read its share. The side has no features."""
     if wanted:
         _read(samples, [extractor for extractor in extractors if extractor.name in wanted], how, moments_suffice, images=False)
     return Side(Sampled(source=samples.source, count=len(samples)), {}, samples.shape)
