@@ -156,7 +156,7 @@ def test_a_training_that_is_no_longer_finite_says_so() -> None:
 def test_recipes_are_of_the_suite_that_trains_the_variant_on_the_data_set() -> None:
     for dataset, variant, suite in (
         ("digits", "nsgan", "digits"),  # called like the data set
-        ("digits", "pacgan3", "all-images"),  # the first that trains it there, by name
+        ("digits", "pacgan3", "board-images"),  # the first that trains it there, by name
         ("ring-8-wide", "nsgan", "all-points"),
         ("ring-8", "somebodys-own", "ring-8"),
         ("fashion-mnist", "nsgan", None),
