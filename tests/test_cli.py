@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from ganbench.cli import main
 from ganbench.cli.app import app
 from ganbench.cli.console import command_line
 from ganbench.errors import UsageError
+from ganbench.harness.claim import claim
 
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "joblib")
 
@@ -213,6 +215,23 @@ def test_a_command_that_is_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyP
         main()
     assert ended.value.code == 130
     assert capsys.readouterr() == ("", "Stopped. The same command goes on from what is saved.\n")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_terminated_ends_its_workers(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ganbench", "run", "ring-8", "--variants", "nsgan", "--steps", "1000000", "--workers", "1"]
+    run = subprocess.Popen([*command, "--out", str(tmp_path)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    status = tmp_path / "progress" / "ring-8" / "nsgan.json"
+    until = time.monotonic() + 120
+    while not (status.exists() and "training" in status.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    run.terminate()
+    stdout, stderr = run.communicate(timeout=60)
+    assert (run.returncode, stdout) == (143, "")
+    assert stderr.splitlines()[-1] == "Stopped. The same command goes on from what is saved."
+    assert "leaked" not in stderr
+    with claim(tmp_path):  # no worker holds the folder
+        pass
 
 
 def test_a_command_line_with_bytes_that_are_no_text_goes_into_a_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,14 @@
 """The commands, and how an error becomes one sentence and an exit code.
 
-Exit codes: 0 done; 1 a run failed; 2 usage; 3 data or weights missing; 4 input that is not valid.
+Exit codes: 0 done; 1 a run failed; 2 usage; 3 data or weights missing; 4 input that is not valid; stopped, 130 by Ctrl-C and 143 by
+SIGTERM.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,12 +34,16 @@ class Commands(TyperGroup):
         """Run a command; a Ctrl-C passes typer by, which would end without a word."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _Stopped from None
+        except KeyboardInterrupt as stopped:
+            raise _Stopped(stopped) from None
 
 
 class _Stopped(Exception):  # noqa: N818 - no error
-    """The user has stopped the command."""
+    """The user has stopped the command, by the signal that it holds."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """A SIGTERM, as `kill`, `timeout` and clusters send it: workers are ended as after a Ctrl-C."""
 
 
 app = typer.Typer(
@@ -89,9 +95,21 @@ def share_cores() -> None:
         os.environ["GOMP_SPINCOUNT"] = "3000"
 
 
+def heed_sigterm() -> None:
+    """Have a SIGTERM stop the command as Ctrl-C does, and a second one end it. A launcher of several processes ends them itself."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        signal.signal(signal.SIGTERM, stop)
+
+
 def main() -> None:
     """Run the program and exit with its code. What a user can cause is told in one sentence on stderr."""
     share_cores()
+    heed_sigterm()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no arrows still gets its table
@@ -115,7 +133,8 @@ def main() -> None:
                 markup=False,
             )
         leave(MissingDataError.exit_code)
-    except (_Stopped, KeyboardInterrupt):
+    except (_Stopped, KeyboardInterrupt) as stopped:
         if speaks():
             err.print("Stopped. The same command goes on from what is saved.", highlight=False)
-        leave(130)
+        how = stopped.args[0] if isinstance(stopped, _Stopped) else stopped
+        leave(143 if isinstance(how, _Terminated) else 130)
