@@ -205,15 +205,16 @@ def spread(tensor: Tensor | None = None) -> Tensor:
     import torch
     import torch.distributed as dist
 
-    if tensor is not None:
-        tell({"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")})
-        held = tensor.contiguous()
-    else:
-        word = told()
-        held = torch.empty(word["shape"], dtype=getattr(torch, word["dtype"]))
-    if _words is not None:
-        with lost():
-            dist.broadcast(held, 0)
+    with together():  # a follower without the memory ends the run, which else waited for it in the broadcast
+        if tensor is not None:
+            tell({"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")})
+            held = tensor.contiguous()
+        else:
+            word = told()
+            held = torch.empty(word["shape"], dtype=getattr(torch, word["dtype"]))
+        if _words is not None:
+            with lost():
+                dist.broadcast(held, 0)
     return held
 
 

@@ -217,6 +217,25 @@ def test_a_command_that_is_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyP
     assert capsys.readouterr() == ("", "Stopped. The same command goes on from what is saved.\n")
 
 
+@pytest.mark.parametrize("made_of_it", ["SystemExit(130)", "RecursionError", "ImportError"])
+def test_a_sigterm_is_one_whatever_a_library_makes_of_it(made_of_it: str) -> None:
+    code = f"""
+import os, signal
+from ganbench.cli import main
+def swallow():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    except KeyboardInterrupt:
+        raise {made_of_it}
+main.__globals__['_run'] = swallow
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (143, "Stopped. The same command goes on from what is saved.\n")
+
+
 @pytest.mark.slow
 def test_a_run_that_is_terminated_ends_its_workers(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ganbench", "run", "ring-8", "--variants", "nsgan", "--steps", "1000000", "--workers", "1"]
@@ -226,6 +245,8 @@ def test_a_run_that_is_terminated_ends_its_workers(tmp_path: Path) -> None:
     while not (status.exists() and "training" in status.read_text()) and time.monotonic() < until:
         time.sleep(0.05)
     run.terminate()
+    time.sleep(0.02)
+    run.terminate()  # as `timeout` does, which sends it to the process and to its group
     stdout, stderr = run.communicate(timeout=60)
     assert (run.returncode, stdout) == (143, "")
     assert stderr.splitlines()[-1] == "Stopped. The same command goes on from what is saved."

@@ -191,3 +191,31 @@ def test_two_processes_share_the_extraction_of_a_run(tmp_path: Path, monkeypatch
         assert [each.step for each in shared.evaluations] == [each.step for each in expected.evaluations]
         for metric, score in shared.scores.items():
             assert score.value == pytest.approx(expected.scores[metric].value, rel=rel), (name, metric)
+
+
+@pytest.mark.slow
+def test_an_extractor_that_fails_in_one_process_fails_its_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen-"))
+    failing = COUNTING.replace(
+        "    with open", "    if len(images) == 200:\n        raise ValueError('no such batch')\n    with open"
+    )
+    (tmp_path / "counting.py").write_text(failing)
+    suite = tmp_path / "two.toml"
+    suite.write_text(f"""
+variants = ["real"]
+seeds = 1
+steps = 1
+[datasets.digits]
+samples = 200
+metrics = ["fd"]
+extractor = "{tmp_path / "counting.py"}"
+[datasets.ring-8]
+samples = 300
+""")
+    ours = torchrun("-m", "ganbench", "run", str(suite), "--device", "cpu", "--out", str(tmp_path / "out"))
+    # The one batch of 200 is the second process's.
+    _, stderr = ours.communicate(timeout=300)
+    assert "digits/real failed: ValueError: no such batch" in stderr
+    assert load_record(tmp_path / "out/records/digits/real/seed-0.json").status == "failed"
+    assert load_record(tmp_path / "out/records/ring-8/real/seed-0.json").status == "ok"
+    assert "in extract" in (tmp_path / "out/logs/digits/real.log").read_text()

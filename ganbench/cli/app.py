@@ -10,8 +10,9 @@ import io
 import os
 import signal
 import sys
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +22,8 @@ from ganbench.cli import auditing, carding, checking, listing, publishing, ranki
 from ganbench.cli.console import err, one_line
 from ganbench.errors import GanbenchError, MissingDataError
 from ganbench.ranks import leave, speaks
+
+ONE_STOP = 1.0  # seconds in which several SIGTERMs are one: `timeout` and clusters send it to a process, and to its group too
 
 
 class Commands(TyperGroup):
@@ -95,21 +98,46 @@ def share_cores() -> None:
         os.environ["GOMP_SPINCOUNT"] = "3000"
 
 
-def heed_sigterm() -> None:
-    """Have a SIGTERM stop the command as Ctrl-C does, and a second one end it. A launcher of several processes ends them itself."""
+def heed_sigterm() -> list[float]:
+    """Have a SIGTERM stop the command as Ctrl-C does, and a later one end it. A launcher of several processes ends them itself.
+
+    When SIGTERMs came, those to come too.
+    """
+    came: list[float] = []
 
     def stop(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise _Terminated
+        came.append(time.monotonic())
+        if len(came) == 1:
+            raise _Terminated
+        if came[-1] - came[0] > ONE_STOP:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     if os.environ.get("WORLD_SIZE", "1") == "1":
         signal.signal(signal.SIGTERM, stop)
+    return came
 
 
 def main() -> None:
     """Run the program and exit with its code. What a user can cause is told in one sentence on stderr."""
     share_cores()
-    heed_sigterm()
+    terminated = heed_sigterm()
+    try:
+        _run()
+    except BaseException as error:
+        # What a library makes of it counts for nothing: numpy, stopped in its import, ends in a recursion, and click ends with 130.
+        if not terminated or (isinstance(error, SystemExit) and error.code in (None, 0, 143)):
+            raise
+        _stopped(143)
+
+
+def _stopped(code: int) -> NoReturn:
+    if speaks():
+        err.print("Stopped. The same command goes on from what is saved.", highlight=False)
+    leave(code)
+
+
+def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no arrows still gets its table
@@ -134,7 +162,5 @@ def main() -> None:
             )
         leave(MissingDataError.exit_code)
     except (_Stopped, KeyboardInterrupt) as stopped:
-        if speaks():
-            err.print("Stopped. The same command goes on from what is saved.", highlight=False)
         how = stopped.args[0] if isinstance(stopped, _Stopped) else stopped
-        leave(143 if isinstance(how, _Terminated) else 130)
+        _stopped(143 if isinstance(how, _Terminated) else 130)

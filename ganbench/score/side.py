@@ -22,6 +22,7 @@ from ganbench.metric import PathSteps
 from ganbench.ranks import ALONE, Ranks, collect, tell, together, told
 from ganbench.record import Sampled
 from ganbench.score.collect import Collected, join_shares
+from ganbench.score.failure import caught, raise_first, told_of
 from ganbench.sources.samples import Samples, StoredStatistics
 
 BATCH_SIZE = 256
@@ -216,8 +217,10 @@ def _read(
         each.name: Collected(each, len(samples), here, how.most_bytes if each.name in moments_suffice else None)
         for each in extractors
     }
-    summed, kept, done = hashlib.sha256(), [], 0
-    with together() if ranks.several else contextlib.nullcontext():
+    summed, kept = hashlib.sha256(), []
+
+    def read() -> None:
+        done = 0
         for number, batch in enumerate(_batches(samples, size)):
             if done == 0:
                 summed.update(content_header(batch.dtype, (len(samples), *batch.shape[1:])))
@@ -229,10 +232,16 @@ def _read(
                 kept.append(batch)
             done += len(batch)
             how.report(samples.source, done, len(samples))
-        shares = collect(_share(collected, summed.hexdigest())) if ranks.several else []
+
     if ranks.several:
+        with together():
+            failure = caught(read)
+            shares = collect(_share(collected, summed.hexdigest()) if failure is None else told_of(failure))
+        if ranks.leads:
+            raise_first(shares, failure)
         features = _joined(shares, list(collected), samples.source)
     else:
+        read()
         features = {name: each.join(f"samples in {samples.source}") for name, each in collected.items()}
     return _Read(summed.hexdigest(), features, torch.cat(kept) if images else None)
 

@@ -31,6 +31,7 @@ function addPages(table, board) {
     button.textContent = text;
     button.addEventListener("click", () => {
       show(board, board.page + step);
+      if (button.disabled) (step < 0 ? next : previous).focus({ preventScroll: true }); // the keyboard's place stays in the bar
       table.closest("figure").scrollIntoView();
     });
     return button;
@@ -47,22 +48,19 @@ function addPages(table, board) {
   };
 }
 
-// The key of a row in one column: number, text, or null where the field has no value. Digits in a text are padded, so that v2 comes
-// before v10: the collator's own `numeric` does that too, at several times the price.
-function key(row, column) {
-  const text = row.children[column].getAttribute("data-order") ?? "";
-  if (text === "") return null;
-  const value = Number(text);
-  return Number.isNaN(value) ? text.replace(/\d+/g, (digits) => digits.padStart(12, "0")) : value;
+// A text's key: digits are padded, so that v2 comes before v10. The collator's own `numeric` does that too, at several times the price.
+function padded(text) {
+  return text.replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 }
 
 function sortBy(board, heading, direction) {
   const sign = direction === "ascending" ? 1 : -1;
-  const keyed = board.rows.map((row) => ({ row, key: key(row, heading.cellIndex) }));
-  const known = keyed.filter((each) => each.key !== null);
-  const numbers = known.every((each) => typeof each.key === "number");
+  const all = board.rows.map((row) => ({ row, text: row.children[heading.cellIndex].getAttribute("data-order") ?? "" }));
+  const known = all.filter((each) => each.text !== "");
+  const numbers = known.every((each) => !Number.isNaN(Number(each.text))); // one name that is a number does not make it a column of them
+  for (const each of known) each.key = numbers ? Number(each.text) : padded(each.text);
   known.sort(numbers ? (p, q) => sign * (p.key - q.key) : (p, q) => sign * words.compare(p.key, q.key));
-  board.rows = [...known, ...keyed.filter((each) => each.key === null)].map((each) => each.row);
+  board.rows = [...known, ...all.filter((each) => each.text === "")].map((each) => each.row);
   show(board);
   for (const other of heading.parentElement.cells) {
     if (other.querySelector("button")) other.setAttribute("aria-sort", other === heading ? direction : "none");
