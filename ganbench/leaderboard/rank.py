@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHA = 0.05
+ROWS = 256  # compared with all others at a time: the pairs of thousands of rows would take more than a gigabyte
 
 Better = Literal["higher", "lower"]
 
@@ -137,7 +138,7 @@ class _Moments:
 
 
 def _welch(sides: Sequence[_Moments], one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The p (pairs,) of the test between each of `one` and its `other`, places among sides of at least two values."""
+    """The p of the test between each of `one` and its `other`, of one shape: places among sides of at least two values."""
     from scipy.special import binom, stdtr
 
     counts = np.array([side.count for side in sides], dtype=np.float64)
@@ -149,7 +150,7 @@ def _welch(sides: Sequence[_Moments], one: NDArray[np.intp], other: NDArray[np.i
         p = 2 * stdtr(1 / (parts[0] + parts[1]), -gap / np.sqrt(total))
     p[~np.isfinite(total)] = 1.0
     still = total == 0
-    exact = np.minimum(1.0, 2 / binom(counts[one[still]] + counts[other[still]], counts[one[still]]))
+    exact = np.minimum(1.0, 2 / binom(counts[one[still]] + counts[other[still]], counts[np.minimum(one, other)[still]]))
     p[still] = np.where(gap[still] == 0, 1.0, exact)
     return np.asarray(p, dtype=np.float64)
 
@@ -167,16 +168,18 @@ def adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _different(sides: Sequence[_Moments]) -> NDArray[np.bool_]:
     """From which others each side is told (n, n), the comparisons of a row corrected together. One value is told from none."""
     count = len(sides)
-    if count < 2:
-        return np.zeros((count, count), dtype=np.bool_)
-    p = np.ones((count, count))
-    known = np.array([place for place, side in enumerate(sides) if side.count > 1], dtype=np.intp)
-    one, other = (known[places] for places in np.triu_indices(len(known), 1))
-    if len(one):
-        p[one, other] = p[other, one] = _welch(sides, one, other)
-    apart = ~np.eye(count, dtype=np.bool_)  # a side is not compared with itself
     different = np.zeros((count, count), dtype=np.bool_)
-    different[apart] = (adjusted(p[apart].reshape(count, count - 1)) <= ALPHA).ravel()
+    known = np.array([place for place, side in enumerate(sides) if side.count > 1], dtype=np.intp)
+    if len(known) < 2:
+        return different
+    for start in range(0, len(known), ROWS):
+        rows = known[start : start + ROWS]
+        p = np.ones((len(rows), count))
+        p[:, known] = _welch(sides, *np.meshgrid(rows, known, indexing="ij"))
+        apart = np.arange(count) != rows[:, None]  # a side is not compared with itself
+        told = np.zeros_like(apart)
+        told[apart] = (adjusted(p[apart].reshape(len(rows), count - 1)) <= ALPHA).ravel()
+        different[rows] = told
     return different
 
 
