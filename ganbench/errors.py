@@ -40,3 +40,9 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
     near.sort(key=lambda other: sorted(other) != sorted(name))
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
     return UsageError(f"There is no {kind} called {name!r}; {hint}")
+
+
+def described(error: BaseException) -> str:
+    """The kind of an error and the first line that it says."""
+    first = str(error).strip().splitlines()[:1]
+    return f"{type(error).__name__}: {first[0] if first else 'no message'}"

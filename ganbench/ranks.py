@@ -201,7 +201,7 @@ def collect(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
 
 
 def spread(tensor: Tensor | None = None) -> Tensor:
-    """The leader's CPU tensor, which it alone gives, on every process."""
+    """The leader's CPU tensor, which it alone gives, on every process: of whatever shape and dtype. Raises as `together`."""
     import torch
     import torch.distributed as dist
 

@@ -101,7 +101,7 @@ def share_cores() -> None:
 def heed_sigterm() -> list[float]:
     """Have a SIGTERM stop the command as Ctrl-C does, and a later one end it. A launcher of several processes ends them itself.
 
-    When SIGTERMs came, those to come too.
+    What comes back holds the moment of each SIGTERM: it is empty, and grows as they come.
     """
     came: list[float] = []
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ganbench.errors import GanbenchError
+from ganbench.errors import GanbenchError, described
 from ganbench.files import write_atomically
 from ganbench.harness.job import run_job
 from ganbench.harness.plan import Job, Setting
@@ -63,12 +63,6 @@ def caught(job: Job, setting: Setting, work: Callable[[], None]) -> Failure | No
             return Failure(job, str(error))
         return Failure(job, f"{described(error)}; the whole story is in {log}.")
     return None
-
-
-def described(error: BaseException) -> str:
-    """The kind of an error and the first line that it says."""
-    first = str(error).strip().splitlines()[:1]
-    return f"{type(error).__name__}: {first[0] if first else 'no message'}"
 
 
 def log_path(job: Job, out: Path) -> Path:

@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ganbench.errors import UsageError
+from ganbench.errors import UsageError, described
 from ganbench.harness.cluster import LostError, Rules, follow
-from ganbench.harness.executor import Failure, attempt, described
+from ganbench.harness.executor import Failure, attempt
 from ganbench.harness.plan import Job, Setting
 
 if TYPE_CHECKING:

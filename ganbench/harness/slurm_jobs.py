@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ganbench.errors import UsageError
+from ganbench.errors import UsageError, described
 from ganbench.harness.cluster import BATCH, LostError, Rules, follow
-from ganbench.harness.executor import Failure, attempt, described
+from ganbench.harness.executor import Failure, attempt
 from ganbench.harness.plan import Job, Setting
 
 GRACE = 15.0

@@ -15,8 +15,7 @@ import torch
 
 from ganbench.dataset import LoadedDataset, find_dataset
 from ganbench.environment import available_cores
-from ganbench.errors import GanbenchError, UsageError
-from ganbench.harness.executor import described
+from ganbench.errors import GanbenchError, UsageError, described
 from ganbench.harness.plan import Job, Setting, difference, plan
 from ganbench.harness.reference import cached_dataset
 from ganbench.harness.rounds import Timing, in_turns

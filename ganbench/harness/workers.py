@@ -20,8 +20,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from ganbench.environment import available_cores
-from ganbench.errors import UsageError
-from ganbench.harness.executor import Failure, attempt, caught, described
+from ganbench.errors import UsageError, described
+from ganbench.harness.executor import Failure, attempt, caught
 from ganbench.harness.job import run_lane
 from ganbench.harness.plan import Job, Setting
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ganbench.errors import GanbenchError, InvalidInputError, RunFailedError
+from ganbench.errors import GanbenchError, InvalidInputError, RunFailedError, described
 
 FAILURE = "failure"
 
@@ -27,12 +27,11 @@ def caught(work: Callable[[], None]) -> BaseException | None:
 
 
 def told_of(error: BaseException) -> dict[str, Tensor]:
-    """A failure in place of a share."""
-    first = (str(error).strip().splitlines() or ["no message"])[0]
+    """A failure in place of a share: its sentence and its traceback as the bytes (N,) uint8 of a JSON text."""
     own = isinstance(error, GanbenchError)
     said = {
         "own": own,
-        "sentence": str(error) if own else f"{type(error).__name__}: {first}",
+        "sentence": str(error) if own else described(error),
         "story": "".join(traceback.format_exception(error)),
     }
     return {FAILURE: torch.tensor(list(json.dumps(said).encode()), dtype=torch.uint8)}
