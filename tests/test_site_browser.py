@@ -28,7 +28,7 @@ class Visit:
 
     def __init__(self, browser, **context):
         self.page = browser.new_context(**context).new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(30_000)
         self.trouble = []
         self.page.on("console", lambda message: self.trouble.append(message.text))
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
@@ -38,6 +38,11 @@ class Visit:
     def open(self, path):
         self.page.goto(path.as_uri())
         return self.page
+
+    def follow(self, link):
+        """A click does not wait for the page that it leads to: half of one must not be read."""
+        with self.page.expect_event("load"):
+            link.click()
 
 
 @pytest.fixture(scope="module")
@@ -168,21 +173,21 @@ def test_a_name_leaves_room_for_the_score_on_a_phone(site, browser):
 
 def test_ranks_across_data_sets_lead_to_variants_and_their_diagram_is_drawn(site, visit):
     page = visit.open(site / "index.html")
-    page.get_by_role("navigation").get_by_role("link", name="Across data sets").click()
+    visit.follow(page.get_by_role("navigation").get_by_role("link", name="Across data sets"))
     table = page.locator("section.comparison table").last
     means = [float(row.locator("td").first.inner_text()) for row in table.locator("tbody tr").all()]
     assert means == sorted(means)
     first = table.locator("tbody th").first.inner_text()
     assert page.locator("section.comparison svg").last.is_visible()
-    table.locator("tbody th a").first.click()
+    visit.follow(table.locator("tbody th a").first)
     assert page.locator("h1").inner_text() == first
 
 
 def test_a_row_leads_to_its_variant_and_that_to_its_runs(site, visit):
     page = visit.open(site / "datasets" / "digits.html")
-    page.locator("tbody.ranked th a", has_text="wgan-gp").first.click()
+    visit.follow(page.locator("tbody.ranked th a", has_text="wgan-gp").first)
     assert page.locator("h1").inner_text() == "wgan-gp"
-    page.locator("section.row tbody th a").first.click()
+    visit.follow(page.locator("section.row tbody th a").first)
     assert page.locator("h1").inner_text() == "wgan-gp, seed 0"
     fingerprint = page.locator("dt", has_text="fingerprint").locator("xpath=..").locator("dd").inner_text()
     page.get_by_role("link", name="the record, JSON").click()  # from a server it is a download; of a file the browser shows it
@@ -254,7 +259,7 @@ def test_hostile_names_run_nothing(tmp_path, visit):
     page.get_by_label("Family").select_option(label=EVIL)
     assert page.locator("tbody.ranked th").all_inner_texts() == [EVIL]
     page.locator("thead button", has_text="Variant").click()
-    page.locator("tbody.ranked th a").click()
+    visit.follow(page.locator("tbody.ranked th a"))
     assert page.locator("h1").inner_text() == EVIL
 
 
@@ -267,7 +272,7 @@ def test_a_long_table_has_pages_and_sorts_and_filters_as_a_whole(tmp_path, visit
 
     def shows(first, last, count):
         assert bar.locator("span").inner_text() == f"Rows {first} to {last} of {count}"
-        rows.nth(last - first).wait_for(timeout=5000)  # a screen of rows stands there at once, the rest a moment later
+        rows.nth(last - first).wait_for()  # a screen of rows stands there at once, the rest a moment later
         return rows.all_inner_texts()
 
     assert shows(1, 100, 230) == [f"v{place:03d}" for place in range(100)]
@@ -286,7 +291,7 @@ def test_a_long_table_has_pages_and_sorts_and_filters_as_a_whole(tmp_path, visit
     previous.click()
     assert shows(1, 100, 230)[-1] == "v130"
     page.get_by_label("Name").fill("v1")
-    rows.nth(99).wait_for(timeout=5000)
+    rows.nth(99).wait_for()
     assert (rows.first.inner_text(), rows.count(), bar.is_visible()) == ("v199", 100, False)
     page.get_by_label("Name").fill("")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -310,9 +315,9 @@ def test_speed_sorts_by_its_numbers_and_fits_a_phone(tmp_path, browser):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.locator("thead button", has_text="ms/step").click()
     assert column(page, 3)[:3] == ["0.009", "0.02", "0.1"]
-    page.get_by_role("link", name="a1").click()
+    visit.follow(page.get_by_role("link", name="a1"))
     page.locator("#speed").scroll_into_view_if_needed()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("link", name="All variants").click()
+    visit.follow(page.get_by_role("link", name="All variants"))
     assert page.locator("h1").inner_text() == "Speed"
     assert visit.trouble == []
