@@ -5,7 +5,9 @@
 const SCREEN = 40; // rows that are laid out before anything else: a screen of them
 const PAGE = 100; // rows on a page: a longer table takes its time to lay out, at each sort and at each filter
 const words = new Intl.Collator("en");
-const boards = new Map(); // by table: all its ranked rows in their order, which of them are wanted, and the means to turn its pages
+const later = window.requestIdleCallback ?? ((work) => setTimeout(work, 100)); // Safari has none
+// By table: all its ranked rows in their order, what they are sorted by, which of them are wanted, and the means to turn its pages.
+const boards = new Map();
 
 // One page of the wanted rows: a screen of them at once, the rest a moment later. How many rows are wanted.
 function show(board, page = 0) {
@@ -53,14 +55,33 @@ function padded(text) {
   return text.replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 }
 
+// What the ranked rows are sorted by in a column: numbers, or texts where one of them is no number; no key where nothing is known.
+// Read once a page: 5,000 attributes take longer than the sort.
+function keysOf(board, place) {
+  if (!board.keys.has(place)) {
+    const texts = board.rows.map((row) => row.children[place].getAttribute("data-order") ?? "");
+    const numbers = texts.every((text) => !Number.isNaN(Number(text))); // one name that is a number does not make it a column of them
+    const keys = texts.map((text) => (text === "" ? null : numbers ? Number(text) : padded(text)));
+    board.keys.set(place, { compare: numbers ? (p, q) => p - q : words.compare, of: new Map(board.rows.map((row, at) => [row, keys[at]])) });
+  }
+  return board.keys.get(place);
+}
+
+// The columns are read before anyone asks, one at a time, so that no click waits long for it.
+function readAhead(board, places) {
+  if (places.length === 0) return;
+  later(() => {
+    keysOf(board, places[0]);
+    readAhead(board, places.slice(1));
+  });
+}
+
 function sortBy(board, heading, direction) {
   const sign = direction === "ascending" ? 1 : -1;
-  const all = board.rows.map((row) => ({ row, text: row.children[heading.cellIndex].getAttribute("data-order") ?? "" }));
-  const known = all.filter((each) => each.text !== "");
-  const numbers = known.every((each) => !Number.isNaN(Number(each.text))); // one name that is a number does not make it a column of them
-  for (const each of known) each.key = numbers ? Number(each.text) : padded(each.text);
-  known.sort(numbers ? (p, q) => sign * (p.key - q.key) : (p, q) => sign * words.compare(p.key, q.key));
-  board.rows = [...known, ...all.filter((each) => each.text === "")].map((each) => each.row);
+  const { compare, of } = keysOf(board, heading.cellIndex);
+  const all = board.rows.map((row) => ({ row, key: of.get(row) }));
+  const known = all.filter((each) => each.key !== null).sort((p, q) => sign * compare(p.key, q.key));
+  board.rows = [...known, ...all.filter((each) => each.key === null)].map((each) => each.row);
   show(board);
   for (const other of heading.parentElement.cells) {
     if (other.querySelector("button")) other.setAttribute("aria-sort", other === heading ? direction : "none");
@@ -92,11 +113,12 @@ function addButtons(table, board) {
 for (const table of document.querySelectorAll("figure.scores table")) {
   const body = table.querySelector("tbody.ranked");
   if (!body) continue;
-  const board = { body, rows: Array.from(body.rows), wants: () => true, page: 0, later: 0 };
+  const board = { body, rows: Array.from(body.rows), keys: new Map(), wants: () => true, page: 0, later: 0 };
   boards.set(table, board);
   addPages(table, board);
   addButtons(table, board);
   show(board);
+  readAhead(board, Array.from(table.tHead.rows[0].cells).flatMap((heading) => (heading.querySelector("button") ? [heading.cellIndex] : [])));
 }
 
 // Paper has no buttons: all rows that are wanted.
