@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from ganbench.cli.app import app
 from ganbench.errors import MissingDataError, UsageError
+from ganbench.leaderboard.site import folder
 from ganbench.leaderboard.site import pages as made
-from ganbench.leaderboard.site.folder import MARKER
+from ganbench.leaderboard.site.folder import MARKER, STAGE
 from ganbench.leaderboard.site.publish import publish
 from ganbench.leaderboard.speed import render_times
 from ganbench.leaderboard.summary import summarise
@@ -54,15 +55,39 @@ def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path, name):
         assert sorted(out.rglob("*")) == before
 
 
-def test_a_publish_that_was_killed_half_way_can_be_repeated(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(made, "run_page", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            publish([made_record("gan")], Path("/nowhere"), tmp_path)
-    (tmp_path / "runs").mkdir(exist_ok=True)
-    (tmp_path / "runs" / ".x.html.abc.part").write_text("half")
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_publish_that_stops_half_way_leaves_the_site_as_it_was(tmp_path, monkeypatch):
     publish([made_record("gan")], Path("/nowhere"), tmp_path)
-    assert not list(tmp_path.rglob("*.part"))
+    before = contents(tmp_path)
+    monkeypatch.setattr(made, "run_page", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        publish([made_record("gan"), made_record("wgan")], Path("/nowhere"), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_publish_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
+    # Before any file has its place, and between two files.
+    (tmp_path / STAGE / "runs").mkdir(parents=True)
+    (tmp_path / STAGE / "runs" / ".x.html.abc.part").write_text("half")
+    places = []
+    move = folder._move
+
+    def killed(path, place):
+        move(path, place)
+        places.append(place)
+        if len(places) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_move", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish([made_record("gan")], Path("/nowhere"), tmp_path)
+    assert set(contents(tmp_path)) == {MARKER, *(place.relative_to(tmp_path).as_posix() for place in places)}
+    done = publish([made_record("wgan")], Path("/nowhere"), tmp_path)
+    assert set(contents(tmp_path)) == {*done.files, MARKER}
     assert_links_resolve(tmp_path, pages(tmp_path))
 
 

@@ -58,9 +58,18 @@ def publish(
     made = board(summarise(records))
     if not made.datasets:
         raise MissingDataError("There are no records of runs to publish; run a suite first.")
-    site = SiteFolder(out)
-    compared = comparisons(made)
-    site.expect(_names(made, compared, times))
+    with SiteFolder(out) as site:
+        _write(site, made, comparisons(made), times)
+        total = len(made.datasets) + len(made.variants) + len(made.runs)
+        for done, (name, page) in enumerate(_pages(made, folder, published, site, times), 1):
+            site.write(name, page)
+            report("writing pages", done, total)
+        removed = site.close()
+    return Published(out / "index.html", tuple(sorted(site.written)), tuple(removed))
+
+
+def _write(site: SiteFolder, made: Board, compared: Sequence[Comparison], times: Sequence[TimeRecord]) -> None:
+    """The pages that say something of all records, their downloads, and what every page loads."""
     site.write(".nojekyll", "")  # GitHub Pages shall serve the files as they are
     for name, parts in (("style.css", STYLES), ("site.js", SCRIPTS)):
         site.write(name, "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in parts))
@@ -76,12 +85,6 @@ def publish(
             site.write(f"across/{each.slug}.csv", to_csv(each.found))
             site.write(f"across/{each.slug}.json", json.dumps(plain(each.found), indent=1) + "\n")
     _downloads(site, "board", made.tables, bibtex(made.records))
-    total = len(made.datasets) + len(made.variants) + len(made.runs)
-    for done, (name, page) in enumerate(_pages(made, folder, published, site, times), 1):
-        site.write(name, page)
-        report("writing pages", done, total)
-    removed = site.close()
-    return Published(out / "index.html", tuple(sorted(site.written)), tuple(removed))
 
 
 def _pages(
@@ -104,17 +107,3 @@ def _downloads(site: SiteFolder, name: str, tables: Sequence[Table], citation: s
     for form, suffix in FORMS.items():
         site.write(f"{name}.{suffix}", render(tables, form))
     site.write(f"{name}.bib", citation + "\n")
-
-
-def _names(made: Board, compared: Sequence[Comparison], times: Sequence[TimeRecord]) -> list[str]:
-    """Every file that will be written but for pictures."""
-    stems = ["board", *(f"datasets/{page.slug}" for page in made.datasets)]
-    return [
-        *(".nojekyll", "style.css", "site.js", "index.html", "methodology.html", "across.html"),
-        *(f"speed.{suffix}" for suffix in ("html", *TIME_FORMS) if times),
-        *(f"across/{each.slug}.{suffix}" for each in compared if each.found is not None for suffix in ("csv", "json")),
-        *(f"{stem}.{suffix}" for stem in stems for suffix in (*FORMS.values(), "bib")),
-        *(f"datasets/{page.slug}.html" for page in made.datasets),
-        *(f"variants/{page.slug}.html" for page in made.variants),
-        *(f"runs/{run.slug}.{suffix}" for _, _, run in made.runs for suffix in ("html", "json")),
-    ]
