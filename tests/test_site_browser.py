@@ -2,8 +2,10 @@
 
 import io
 import itertools
+import re
 import shutil
 import statistics
+import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -298,6 +300,21 @@ def test_a_long_table_has_pages_and_sorts_and_filters_as_a_whole(tmp_path, visit
     assert rows.count() == 230
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert shows(1, 100, 230)[0] == "v229"
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt-get install poppler-utils")
+def test_a_table_on_paper_starts_below_its_title_and_has_its_heads_on_each_sheet(tmp_path, visit):
+    publish([made_record(f"v{place:03d}", 0, {FD: float(place)}) for place in range(90)], Path("/nowhere"), tmp_path)
+    visit.open(tmp_path / "datasets" / "mnist.html").pdf(path=tmp_path / "printed.pdf")
+    text = subprocess.run(
+        ["pdftotext", "-layout", tmp_path / "printed.pdf", "-"], capture_output=True, check=True, text=True
+    ).stdout
+    sheets = [sheet for sheet in text.split("\f") if re.search(r"\bv\d{3}\b", sheet)]
+    assert len(sheets) > 1
+    assert "Download:" in sheets[0]
+    for sheet in sheets:
+        head = sheet[: re.search(r"\bv\d{3}\b", sheet).start()]
+        assert re.search(rf"#\s+Variant\s+Seeds\s+{FD}", head)
 
 
 def test_a_name_that_is_a_number_sorts_among_names(tmp_path, visit):
