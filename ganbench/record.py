@@ -190,7 +190,9 @@ class Record(Model):
 
 
 def load_record(path: Path) -> Record:
-    """Read one record. Raises InvalidInputError that names the file when it is cut short, invalid, or of a newer schema."""
+    """Read one record. Raises InvalidInputError that names the file when it is cut short, invalid, or of a newer schema, UsageError
+    for a folder.
+    """
     raw = read_stored(path, "schema", SCHEMA)
     try:
         return Record.model_validate(raw)
@@ -204,6 +206,8 @@ def read_stored(path: Path, key: str, newest: int) -> dict[str, Any]:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingDataError(f"There is no record at {path}; give a record file or a folder of records.") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder; name one of the record files in it.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} is not a record: {error}; run its job again.") from None
     if not isinstance(raw, dict) or type(raw.get(key)) is not int:  # JSON's true is an int to Python

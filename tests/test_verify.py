@@ -111,14 +111,36 @@ def test_no_code_is_run_that_a_record_names(run: Path, name: str, value: str) ->
 def test_training_again_gives_the_same_bits(run: Path) -> None:
     result, document = verified(record_of(run), "--retrain")
     assert result.exit_code == 0, result.output
-    assert {check["part"]: check["found"] for check in document["checks"]}["scores"] == "equal to the bit"
+    found = {check["part"]: check["found"] for check in document["checks"]}
+    assert found["fd-points"] == found["modes"] == "equal to the bit"
     assert document["retrained"]
 
 
 def test_training_again_names_an_edited_score(run: Path) -> None:
     path = record_of(run)
     edit(path, "scores/fd-points/value", 0.123)
-    assert failed(verified(path, "--retrain")[1]) == ["scores"]
+    document = verified(path, "--retrain")[1]
+    assert failed(document) == ["fd-points"]
+    edit(path, "scores/fd-points/error", 0.5)
+    edit(path, "scores/fd-points/value", float(next(c["found"] for c in document["checks"] if not c["passed"]).partition(",")[0]))
+    (found,) = [check["found"] for check in verified(path, "--retrain")[1]["checks"] if not check["passed"]]
+    assert "error=None" in found
+    assert "error=0.5" in found
+
+
+def test_a_control_is_not_said_to_have_a_checkpoint(run: Path) -> None:
+    for options in ([], ["--retrain"]):
+        told = CliRunner().invoke(app, ["verify", str(record_of(run, variant="noise")), *options])
+        assert told.exit_code == 0
+        assert "drawn and scored again, verified." in told.stdout
+        assert "checkpoint" not in told.stdout
+        assert "None" not in told.stdout
+
+
+def test_a_folder_is_no_record(run: Path) -> None:
+    refused = CliRunner().invoke(app, ["verify", str(run)])
+    assert isinstance(refused.exception, UsageError)
+    assert "is a folder; name one of the record files in it." in str(refused.exception)
 
 
 def test_on_another_machine_a_new_seed_must_lie_among_the_others(run: Path) -> None:

@@ -67,7 +67,8 @@ def verify(
     else:
         for check in checks:
             typer.echo(f"{'holds' if check.passed else 'FAILS'}  {check.part}: {check.found}")
-        what = "trained again" if retrain else "its checkpoint scored again"
+        again = "trained again" if retrain else "its checkpoint scored again"
+        what = "drawn and scored again" if known.variant.control else again
         typer.echo(f"{record}: {what}, {'verified' if held else 'not verified'}.")
     if not held:
         raise typer.Exit(InvalidInputError.exit_code)
