@@ -1,5 +1,6 @@
 """The pages of a site: whole, safe and self-contained, and true to the records."""
 
+import re
 import statistics
 from pathlib import Path
 
@@ -260,3 +261,14 @@ def test_pictures_of_several_folders_are_found_and_missing_ones_leave_no_broken_
             assert picture.getpixel((0, 0)) == 100 * shade
     assert not any(tag == "img" for tag, _ in found["variants/three.html"].tags)
     assert not any("There is no file" in page.text for page in found.values())
+
+
+def test_no_text_of_a_record_turns_the_direction_of_a_page_and_no_link_is_empty(tmp_path):
+    evil = "\u202egnp.\x1bexe"
+    places = {"suite": evil, "command": f"ganbench {evil}", "dataset": evil, "environment": {"device": evil}}
+    publish([*(made_record(evil, seed, **places) for seed in range(2)), made_record("", dataset=evil)], Path("/nowhere"), tmp_path)
+    for path in tmp_path.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search("[\u202e\x1b]", text), path.name
+        assert not re.search(r"<(a|h[1-4])\b[^>]*>\s*</\1>", text), path.name
+    assert "gnp. exe" in (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -12,10 +12,22 @@ FINEST = Decimal("1e-6")  # a half-width below this part of the value gets its o
 # Control characters, lone surrogates, and the marks that turn the direction of text.
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
+UNSAFE_IN_LINES = re.compile(r"(?![\t\n])" + UNSAFE.pattern.removesuffix("+"))
+
 
 def clean(text: str) -> str:
     """One line of text that is safe to print: control characters and marks of direction become a space."""
     return UNSAFE.sub(" ", text).strip()
+
+
+def clean_lines(text: str) -> str:
+    """The same for a text of several lines, which it keeps, each with its length."""
+    return UNSAFE_IN_LINES.sub(" ", text)
+
+
+def named(text: str) -> str:
+    """A name as a reader sees it: one safe line, and "(no name)" where nothing is left of it, so that a link has a text."""
+    return clean(text) or "(no name)"
 
 
 def value_and_half(value: float | None, half: float | None) -> tuple[str, str]:

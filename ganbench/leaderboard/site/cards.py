@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganbench.leaderboard.layout import ARROWS, places
-from ganbench.leaderboard.numbers import clean, value_and_half
+from ganbench.leaderboard.numbers import clean, named, value_and_half
 from ganbench.leaderboard.section import counted, dataset_facts
 from ganbench.leaderboard.site.board import DatasetPage
 from ganbench.leaderboard.site.names import slug
@@ -55,7 +55,7 @@ def card(page: DatasetPage) -> Card:
 
 def _best(row: Row) -> Best:
     value, half = value_and_half(row.cells[0].mean, row.cells[0].half_width)
-    return Best(places(row), clean(row.name), f"variants/{slug(row.variant.name)}.html", value, half)
+    return Best(places(row), named(row.name), f"variants/{slug(row.variant.name)}.html", value, half)
 
 
 def _more(table: Table, rest: list[Row], tables: int) -> str:

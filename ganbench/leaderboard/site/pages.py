@@ -14,7 +14,7 @@ from ganbench.leaderboard.citations import bibtex, papers, table_bibtex
 from ganbench.leaderboard.curves import CAPTION, RowCurves, row_curves
 from ganbench.leaderboard.grouping import row_identity, score_order
 from ganbench.leaderboard.layout import ARROWS, describe
-from ganbench.leaderboard.numbers import clean
+from ganbench.leaderboard.numbers import named
 from ganbench.leaderboard.published import HEADINGS, PublishedTable, printed
 from ganbench.leaderboard.samples import Keep, Picture, pictures
 from ganbench.leaderboard.section import counted, dataset_facts, origin, overview
@@ -207,8 +207,7 @@ def score_order_of(record: Record) -> list[str]:
 
 
 def _render(template: str, root: str, title: str, **given: Any) -> str:
-    shown = clean(title) or "(no name)"
-    return environment().get_template(f"site/{template}").render(policy=POLICY, root=root, title=shown, **given)
+    return environment().get_template(f"site/{template}").render(policy=POLICY, root=root, title=named(title), **given)
 
 
 def _family(page: VariantPage) -> str:

@@ -1,13 +1,15 @@
-"""The templates of pages, and the jinja2 environment that renders them: every text is escaped."""
+"""The templates of pages, and the jinja2 environment that renders them: every text is escaped, and turns no other's direction."""
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from ganbench.leaderboard.numbers import number
+from ganbench.leaderboard.numbers import clean_lines, named, number
 
 FOLDER = Path(__file__).parent
 
@@ -22,6 +24,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_shown,
     )
     made.filters["number"] = number
+    made.filters["named"] = named
     return made
+
+
+def _shown(value: Any) -> Any:
+    return clean_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
