@@ -1,5 +1,6 @@
 """Learning curves: what is drawn, against positions worked out by hand; files that are broken."""
 
+import itertools
 import json
 import re
 
@@ -135,6 +136,14 @@ def test_logarithmic_axis_maps_factors_to_distances():
     assert scale.log
     assert scale.position(10.0) == pytest.approx(WIDTH / 2, abs=0.1)
     assert scale.ticks() == [1.0, 10.0, 100.0]
+
+
+def test_a_logarithmic_axis_with_few_powers_of_ten_has_ticks_along_its_whole_length():
+    assert axis([32.0, 410.0], WIDTH).ticks() == [50.0, 100.0, 200.0]
+    for low in (0.011, 0.09, 1.0, 3.0, 99.0):
+        scale = axis([low, 11 * low], WIDTH)
+        places = [0.0, *map(scale.position, scale.ticks()), WIDTH]
+        assert max(after - before for before, after in itertools.pairwise(places)) < 0.5 * WIDTH
 
 
 def test_axis_leaves_out_a_spike_and_survives_equal_and_extreme_values():

@@ -33,11 +33,17 @@ class Axis:
         return round(self.length * min(max(part, -1.0), 2.0), 1)
 
     def ticks(self, count: int = 4) -> list[float]:
-        """Up to about `count` round values between the ends."""
+        """Up to about `count` round values between the ends.
+
+        A logarithmic axis has powers of ten where there are three or more, else 1, 2 and 5 times each.
+        """
         if self.log:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-            if last > first:
+            if last > first + 1:
                 return [10.0**k for k in range(first, last + 1, -(-(last - first + 1) // count))]
+            fine = [m * 10.0**k for k in range(first - 1, last + 1) for m in (1, 2, 5) if self.low <= m * 10.0**k <= self.high]
+            if len(fine) > 1:
+                return fine
         rough = (self.high - self.low) / count
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough)
