@@ -147,9 +147,12 @@ def test_what_a_user_can_cause_is_one_sentence_with_its_exit_code(tmp_path):
 def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
     made_record("gan").save(tmp_path / "records" / "a.json")
     monkeypatch.chdir(tmp_path)
-    refused = run("", "--out", tmp_path / "site")
-    assert refused.exception.exit_code == 2
-    assert not (tmp_path / "site").exists()
+    before = sorted(tmp_path.rglob("*"))
+    for words in (["publish", "", "--out", "site"], ["publish", "records", "--out", ""], ["table", "records", "--out", ""]):
+        refused = CliRunner().invoke(app, words)
+        assert refused.exception.exit_code == 2
+        assert "'' names no file or folder" in str(refused.exception)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(("home", "out"), [("runs/records", "runs/records/site"), ("flat", "flat/site"), ("flat", "flat/../flat")])

@@ -5,6 +5,7 @@ import statistics
 from made_records import made_record, seeds
 from page_reader import Page, Tables, site
 
+from ganbench.leaderboard.section import overview
 from ganbench.record import Timing
 
 
@@ -53,3 +54,13 @@ def test_the_overview_has_the_three_best_rows_of_each_data_set(tmp_path):
     assert "1 more row is not told apart from the first." in text
     assert "6 variants · 3 seeds a row · 19 runs · made 2026-01-31" in text
     assert "No row has a score to rank by." in text
+
+
+def test_a_variants_page_counts_the_rows_beside_it_and_those_without_a_rank(tmp_path):
+    lost = made_record("lost", 0, {}, status="diverged")
+    page = site([*seeds("a", [1.0, 2.0]), *seeds("b", [2.0, 3.0]), lost], tmp_path)
+    assert "Among 3 rows of mnist, of which 1 has no score to rank by." in page["variants/a.html"].text
+
+
+def test_thousands_of_runs_are_counted_in_one_way():
+    assert "1,200 runs (1,200 ok)" in overview([made_record("a")] * 1200, 1)

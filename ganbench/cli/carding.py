@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def card(
     records: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.")],
     variant: Annotated[str, typer.Option(help="The variant that the card is of.")],
-    out: Annotated[Path, typer.Option(help="Folder for README.md and the checkpoints.")],
+    out: Annotated[Path, typer.Option(parser=named_path, metavar="PATH", help="Folder for README.md and the checkpoints.")],
     push: Annotated[
         str | None, typer.Option(metavar="REPO_ID", help="Upload them to this model repository, made where it is not there.")
     ] = None,

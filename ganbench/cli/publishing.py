@@ -14,7 +14,10 @@ USUAL = Path("baselines/published.toml")  # where a checkout of ganbench has it
 
 def publish(
     records: Annotated[list[Path], typer.Argument(parser=named_path, help="Record files, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="Folder of the site: new, empty, or one that publish made before.")],
+    out: Annotated[
+        Path,
+        typer.Option(parser=named_path, metavar="PATH", help="Folder of the site: new, empty, or one that publish made before."),
+    ],
     published: Annotated[
         Path | None,
         typer.Option(help=f"A TOML file of published tables. Default: {USUAL}, where it is there.", show_default=False),

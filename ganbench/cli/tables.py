@@ -41,7 +41,9 @@ def table(
     base: Annotated[
         str | None, typer.Option(metavar="VARIANT", help="Of time records: compare every step with this variant's.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=named_path, metavar="PATH", help="Write to this file instead of stdout.")
+    ] = None,
 ) -> None:
     """Render records as comparison tables, one for each data set and protocol, and time records as one for each device."""
     from ganbench.errors import UsageError

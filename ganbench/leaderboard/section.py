@@ -84,7 +84,7 @@ def overview(runs: Sequence[Record], sections: int) -> str:
     """What there is, in two sentences: variants, data sets, runs and how they ended, versions, and the day of the last run."""
     variants = {record.variant.name for record in runs if not record.variant.control}
     count = {status: sum(record.status == status for record in runs) for status in ("ok", "diverged", "failed")}
-    ended = ", ".join(f"{count[status]} {status}" for status in count if count[status])
+    ended = ", ".join(f"{count[status]:,} {status}" for status in count if count[status])
     versions = ", ".join(sorted({record.ganbench_version for record in runs}))
     last = max(record.timing.finished_at for record in runs)[:10]
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ganbench.leaderboard.grouping import group, row_identity
 from ganbench.leaderboard.layout import Sheet
 from ganbench.leaderboard.numbers import clean
-from ganbench.leaderboard.section import Ranking, by_dataset, merged_rows, ranking, runs_of
+from ganbench.leaderboard.section import Ranking, by_dataset, counted, merged_rows, ranking, runs_of
 from ganbench.leaderboard.site.names import slug
 from ganbench.leaderboard.strips import Strips
 from ganbench.leaderboard.summary import Row, Table
@@ -57,14 +57,18 @@ class Ranked:
         if not kept:
             return None
         sheet, lines = self.ranking.sheet, self.ranking.strips
-        first_control = len(sheet.ranked)
+        first_control, scored = len(sheet.ranked), sum(row.rank is not None for row in self.table.rows)
         sheet = replace(
             sheet,
             ranked=tuple(sheet.ranked[place] for place in kept if place < first_control),
             controls=tuple(sheet.controls[place - first_control] for place in kept if place >= first_control),
-            caption=(f"Among {first_control} ranked rows of {clean(self.table.title)}.",),
+            caption=(f"Among {counted(first_control, 'row')} of {clean(self.table.title)}{_unscored(first_control - scored)}.",),
         )
         return sheet, None if lines is None else replace(lines, rows=tuple(lines.rows[place] for place in kept), caption="")
+
+
+def _unscored(count: int) -> str:
+    return f", of which {count:,} {'has' if count == 1 else 'have'} no score to rank by" if count else ""
 
 
 @dataclass(frozen=True)
