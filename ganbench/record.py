@@ -36,9 +36,9 @@ class Score(Model):
     `interval` is where resampling the samples puts the number, and `interval_kind` says how.
     """
 
-    value: float
+    value: float = Field(strict=True)  # neither "3.0" nor true
     better: Literal["higher", "lower"]
-    error: float | None = None
+    error: float | None = Field(default=None, strict=True)
     error_kind: str | None = None
     interval: tuple[float, float] | None = None
     interval_kind: str | None = None
@@ -190,9 +190,7 @@ class Record(Model):
 
 
 def load_record(path: Path) -> Record:
-    """Read one record. Raises InvalidInputError that names the file when it is cut short, invalid, or of a newer schema, UsageError
-    for a folder.
-    """
+    """Read one record. Raises InvalidInputError for one cut short, invalid or of a newer schema, UsageError for a folder."""
     raw = read_stored(path, "schema", SCHEMA)
     try:
         return Record.model_validate(raw)

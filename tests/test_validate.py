@@ -76,6 +76,9 @@ BROKEN = {
     "a turned interval": (set_at("scores/modes/interval", [9.0, 1.0]), "ends before it begins"),
     "a checkpoint that no file can be": (set_at("files/checkpoint", "a\u0000b"), "no file of its own folder"),
     "more modes than there are": (set_at("scores/modes/value", 11.0), "modes is 11, and no samples score above 10"),
+    "a part of a mode": (set_at("scores/modes/value", 7.5), "modes is 7.5, and modes are counted"),
+    "a score in quotes": (set_at("scores/modes/value", "8.0"), "scores.modes.value: Input should be a valid number"),
+    "a score that is true": (set_at("scores/modes/value", True), "scores.modes.value: Input should be a valid number"),
     "a reverse KL above log(modes)": (
         lambda record: (
             set_at("scores/reverse-kl", {"value": 2.31, "better": "lower"})(record),

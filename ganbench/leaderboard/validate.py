@@ -209,6 +209,8 @@ def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
         yield f"Its {label} is {score.value:g}, and no samples score below {metric.least:g}; run its job again."
     if most is not None and score.value > most + ROUNDING * max(1.0, abs(most)):
         yield f"Its {label} is {score.value:g}, and no samples score above {most:g}; run its job again."
+    if metric.name == "modes" and not score.value.is_integer():
+        yield f"Its {label} is {score.value:g}, and modes are counted; run its job again."
     if score.interval is not None and not score.interval[0] <= score.interval[1]:
         yield f"The interval of its {label} ends before it begins; run its job again."
     if score.error is not None and score.error < 0:
