@@ -45,7 +45,8 @@ def value_and_half(value: float | None, half: float | None) -> tuple[str, str]:
     exact, width = Decimal(repr(value)), Decimal(f"{half:.{INTERVAL_DIGITS - 1}e}")
     if width < FINEST * abs(exact):
         return number(value, digits=7), f"{half:.{INTERVAL_DIGITS - 1}e}"
-    top = max(exact, width, key=abs).adjusted()
+    last = Decimal(1).scaleb(width.adjusted() - (INTERVAL_DIGITS - 1))
+    top = max(exact, width, key=abs).quantize(last).adjusted()  # 9.98 ± 4.3 becomes 10.0
     if not -4 <= top < 6:
         decimals = max(0, INTERVAL_DIGITS - 1 - width.adjusted() + top)
         return _scientific(exact, top, decimals), _scientific(width, top, decimals)
