@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -239,18 +240,20 @@ main()
 @pytest.mark.slow
 def test_a_run_that_is_terminated_ends_its_workers(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ganbench", "run", "ring-8", "--variants", "nsgan", "--steps", "1000000", "--workers", "1"]
-    run = subprocess.Popen([*command, "--out", str(tmp_path)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command += ["--out", str(tmp_path)]
+    run = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     status = tmp_path / "progress" / "ring-8" / "nsgan.json"
     until = time.monotonic() + 120
     while not (status.exists() and "training" in status.read_text()) and time.monotonic() < until:
         time.sleep(0.05)
     run.terminate()
     time.sleep(0.02)
-    run.terminate()  # as `timeout` does, which sends it to the process and to its group
+    os.killpg(run.pid, signal.SIGTERM)  # as `timeout` does: to the process, then to its group
     stdout, stderr = run.communicate(timeout=60)
     assert (run.returncode, stdout) == (143, "")
     assert stderr.splitlines()[-1] == "Stopped. The same command goes on from what is saved."
     assert "leaked" not in stderr
+    assert "failed" not in status.read_text()
     with claim(tmp_path):  # no worker holds the folder
         pass
 

@@ -125,6 +125,8 @@ def _work(
             if stop.is_set():
                 return
             error = future.exception()
+            if isinstance(error, BrokenProcessPool) and stop.wait(0.5):  # who stops the whole group may end a worker first
+                return
             failure = future.result() if error is None else Failure(job, _lost(error))
             if failure is not None:
                 on_failure(failure)
