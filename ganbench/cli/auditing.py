@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganbench.cli.console import err, names, print_json
+from ganbench.cli.console import err, named_path, names, print_json
 from ganbench.cli.running import device_name
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def audit(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and of the damage.")] = 0,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Download a data set that is missing.")] = False,
-    out: Annotated[Path, typer.Option(help="Output folder: audit.json, audit.md, audit.png, audit.svg.")] = Path("runs/audit"),
+    out: Annotated[
+        Path, typer.Option(parser=named_path, metavar="PATH", help="Output folder: audit.json, audit.md, audit.png, audit.svg.")
+    ] = Path("runs/audit"),
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one a core.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,

@@ -57,9 +57,9 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def named_path(text: str) -> Path:
-    """A path that the command line names. Raises UsageError for an empty one, which would mean the current folder."""
-    if not text.strip():
+def named_path(text: str | Path) -> Path:
+    """A path of the command line, or its default. Raises UsageError for an empty one, which would mean the current folder."""
+    if not str(text).strip():
         raise UsageError(f"{text!r} names no file or folder; write its path, or . for the current folder.")
     return Path(text)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganbench.cli import executors
-from ganbench.cli.console import command_line, counted, err, names, print_json, show_tables
+from ganbench.cli.console import command_line, counted, err, named_path, names, print_json, show_tables
 from ganbench.errors import UsageError
 from ganbench.ranks import ALONE, Ranks
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ganbench.harness.plan import Setting
     from ganbench.harness.suite import Suite
 
-Out = Annotated[Path | None, typer.Option(help="Output folder. Default: runs/SUITE.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option(parser=named_path, metavar="PATH", help="Output folder. Default: runs/SUITE.", show_default=False)
+]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -31,7 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("results/demo"),
+    out: Annotated[Path, typer.Option(parser=named_path, metavar="PATH", help="Output folder.")] = Path("results/demo"),
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:

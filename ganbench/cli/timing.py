@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganbench.cli.console import command_line, err, given, names, one_line, print_json, progress, show_times
+from ganbench.cli.console import command_line, err, given, named_path, names, one_line, print_json, progress, show_times
 from ganbench.cli.tables import Format
 from ganbench.errors import RunFailedError, UsageError, unknown_name
 
@@ -30,7 +30,7 @@ def time(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds of each. Default: 3 to 20, for about a second.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/time"),
+    out: Annotated[Path, typer.Option(parser=named_path, metavar="PATH", help="Output folder.")] = Path("runs/time"),
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads. Default: 1 on a CPU, one a core beside a GPU.", show_default=False)

@@ -10,8 +10,9 @@ import math
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -22,14 +23,16 @@ from ganbench.record import Model, Record
 
 STANDARD_ERROR = "standard error"
 
+Number = Annotated[Decimal, Field(gt=-1e300, lt=1e300)]  # finite as a float too
+
 
 class PublishedScore(Model):
-    """One printed number; `error_kind` says what its ± is, and is never guessed."""
+    """One printed number with its decimals: 0.70 is no 0.7. `error_kind` says what its ± is, and is never guessed."""
 
     variant: str
     score: str
-    value: float
-    error: float | None = Field(default=None, ge=0)
+    value: Number
+    error: Annotated[Number, Field(ge=0)] | None = None
     error_kind: str | None = None
 
 
@@ -69,7 +72,7 @@ class Comparison:
 def load_published(path: Path) -> list[PublishedTable]:
     """The tables of a file. Raises MissingDataError where there is none, InvalidInputError that names what is wrong in it."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except FileNotFoundError:
         raise MissingDataError(
             f"There is no file {path}; give one of published tables, such as baselines/published.toml."
@@ -124,7 +127,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         "dataset": comparison.table.dataset,
         "protocol": comparison.table.protocol,
         **{name: value for name, value in facts.items() if name not in ("table", "published")},
-        "published": comparison.published.model_dump(),
+        "published": {name: float(fact) if isinstance(fact, Decimal) else fact for name, fact in comparison.published},
     }
 
 
@@ -163,7 +166,7 @@ def printed(table: PublishedTable, records: Sequence[Record]) -> Printed:
     scores = tuple(dict.fromkeys(each.score for each in table.scores))
     lines = []
     for variant, members in group(table.scores, lambda each: each.variant).items():
-        values = {each.score: _with_error(each.value, each.error) for each in members}
+        values = {each.score: _as_printed(each) for each in members}
         lines.append((variant, *(values.get(score, "–") for score in scores)))
     aiming = [record for record in records if record.suite in table.suites]
     return Printed(table, _kinds(table.scores), scores, tuple(lines), tuple(map(_fields, compare(aiming, [table]))))
@@ -182,7 +185,7 @@ def _fields(each: Comparison) -> tuple[str, ...]:
         each.published.score,
         _with_error(each.our_mean, each.our_error),
         f"{each.seeds}{f' + {each.lost} lost' if each.lost else ''}",
-        f"{each.published.variant}: {_with_error(each.published.value, each.published.error)}",
+        f"{each.published.variant}: {_as_printed(each.published)}",
         "" if each.difference_in_errors is None else f"{each.difference_in_errors:+.1f}",
     )
 
@@ -193,6 +196,10 @@ def _with_error(value: float | None, error: float | None) -> str:
     return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
 
 
+def _as_printed(score: PublishedScore) -> str:
+    return f"{score.value}" if score.error is None else f"{score.value} ± {score.error}"
+
+
 def _beside(table: PublishedTable, published: PublishedScore, seeds: list[Record]) -> Comparison:
     """The comparison with the seeds of one row."""
     values = [r.scores[published.score].value for r in seeds if r.status == "ok" and published.score in r.scores]
@@ -200,8 +207,8 @@ def _beside(table: PublishedTable, published: PublishedScore, seeds: list[Record
     our_error = None if std is None else std / math.sqrt(len(values))
     difference = None
     if our_mean is not None and our_error is not None and published.error is not None and published.error_kind == STANDARD_ERROR:
-        joint = math.hypot(our_error, published.error)
-        difference = finite((our_mean - published.value) / joint) if joint > 0 else None
+        joint = math.hypot(our_error, float(published.error))
+        difference = finite((our_mean - float(published.value)) / joint) if joint > 0 else None
     first, lost = seeds[0], sum(record.status != "ok" for record in seeds)
     steps, samples = (value if isinstance(value := first.specification.get(key), int) else None for key in ("steps", "samples"))
     return Comparison(table, published, first.variant.name, steps, samples, our_mean, our_error, len(values), lost, difference)
