@@ -118,6 +118,15 @@ def test_a_variant_without_a_value_is_last_and_has_no_rank() -> None:
     assert [s.rank for s in standings([Contender("gone", (), lost=1)], "lower")] == [None]
 
 
+def test_a_variant_that_was_not_measured_takes_no_place() -> None:
+    rows = [Contender("b", (2.0, 2.1, 2.2)), Contender("a", (1.0, 1.1, 0.9)), Contender("once", (3.0,))]
+    alone = standings(rows, "lower")
+    assert [(s.name, s.rank, s.best_rank, s.worst_rank) for s in alone] == [("a", 1, 1, 2), ("b", 2, 2, 3), ("once", 3, 1, 3)]
+    found = standings([Contender("y", ()), *rows, Contender("x", ())], "lower")
+    assert found[:3] == alone
+    assert [(s.name, s.rank, s.like_best) for s in found[3:]] == [("x", None, False), ("y", None, False)]
+
+
 def test_the_level_is_what_the_docstrings_say() -> None:
     assert ALPHA == 0.05
     assert 1 / math.comb(10, 5) * 2 == pytest.approx(0.008, abs=1e-3)

@@ -59,11 +59,13 @@ class Standing:
 def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]:
     """The standings of variants with different names, the best mean first, equal ones by name; those without a value last.
 
-    A variant with one value, and one without, cannot be told from any other: its range spans all places.
+    A variant with one value, and one that lost all its seeds, cannot be told from any other: its range spans all places. One that
+    was not measured at all takes no place, so that it widens no other's range.
     """
-    counted = _counted(contenders, better)
-    costs = _costs(contenders, counted, better)
-    ordered = sorted(contenders, key=lambda each: (costs[each.name], each.name))
+    entered = [each for each in contenders if each.values or each.lost]
+    counted = _counted(entered, better)
+    costs = _costs(entered, counted, better)
+    ordered = sorted(entered, key=lambda each: (costs[each.name], each.name))
     different = _different([_Moments.of(counted[each.name]) for each in ordered])
     # In the order of costs those of one cost stand together, so that what is better and what is worse are slices.
     places = [costs[each.name] for each in ordered]
@@ -79,7 +81,8 @@ def standings(contenders: Sequence[Contender], better: Better) -> list[Standing]
             like_best=known and not different[0, place] and each.lost <= ordered[0].lost,
         )
         found.append(standing)
-    return found
+    absent = sorted({each.name for each in contenders} - {each.name for each in entered})
+    return [*found, *(Standing(name, None, 1, max(1, len(entered)), False) for name in absent)]
 
 
 def average_ranks(contenders: Sequence[Contender], better: Better) -> dict[str, float]:
