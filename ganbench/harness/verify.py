@@ -18,6 +18,7 @@ from ganbench.files import file_digest
 from ganbench.generator import draw_labels, draw_samples, load_generator
 from ganbench.harness.harness import Prepared, run_suite
 from ganbench.harness.job import prepare_run, status_path
+from ganbench.harness.lockstep import prepare
 from ganbench.harness.plan import Job, Setting
 from ganbench.harness.progress import Reporter
 from ganbench.harness.run import Run
@@ -99,9 +100,9 @@ def retrain(record: Record, path: Path, setting: Setting, console: Console) -> l
             f"{path} was made on another machine, in several processes or without its stack, and fewer than 3 seeds lie "
             "beside it to judge a new one by; verify it without --retrain."
         )
-    run = prepare_run(job, setting, Reporter(status_path(job, setting)), lambda: None)
+    dataset, _ = prepare(job, setting)  # the worker extracts features: with other threads here their last bits would differ
     crew = Crew(workers=1, threads=int(record.environment.get("threads") or 1))
-    finished = run_suite(Prepared([job], [job], {job.dataset: run.dataset}), setting, crew, console)
+    finished = run_suite(Prepared([job], [job], {job.dataset: dataset}), setting, crew, console)
     (again,) = [each for each in finished.records if each.seed == record.seed]
     if again.status != record.status:
         return [Check("status", False, f"{again.status}, where the record says {record.status}")]
