@@ -55,48 +55,86 @@ def test_instance_noise_fades(progress: float, sigma: float) -> None:
     assert torch.allclose(seen.fake, 3 * ones - sigma)
 
 
-def test_an_unrolled_discriminator_takes_gradient_steps() -> None:
-    # D(x) = w x, real 1, fake -1: the loss is 2 softplus(-w) and its slope in w is -2 sigmoid(-w); five steps of 0.01.
-    linear = nn.Linear(1, 1, bias=False).double()
-    network = nn.Sequential(linear, nn.Flatten(0))
-    parameters = {"0.weight": torch.zeros(1, 1, dtype=torch.float64)}
-    one = torch.ones(1, 1, dtype=torch.float64)
-    ahead = unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=-one))
-    w = 0.0
-    for _ in range(5):
-        w += 0.01 * 2 / (1 + math.exp(w))
-    assert ahead.parameters["0.weight"].item() == pytest.approx(w, rel=1e-12)
-    assert parameters["0.weight"].item() == 0.0  # D itself has not moved
+LR, BETAS = 0.05, (0.5, 0.9)
+
+
+def linear_and_ahead(weight: float, ahead: unrolled.Ahead | None = None) -> Networks:
+    """D(x) = w x, the steps ahead of it, and G(z) = -z, all in float64."""
+    linear = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Flatten(0)).double()
+    ahead = ahead or unrolled.Ahead(1, LR, BETAS).double()
+    D = BoundNetwork(linear, {"0.weight": torch.full((1, 1), weight, dtype=torch.float64)}, {})
+    steps = BoundNetwork(ahead, {}, dict(ahead.named_buffers()))
+    return Networks({"generator": lambda z: -z, "discriminator": D, "ahead": steps})
+
+
+def test_an_unrolled_discriminator_takes_adams_steps() -> None:
+    # Against torch's Adam, which starts from the moments that an earlier look ahead left: of its first slope, D itself unmoved.
+    real, fake = torch.tensor([[1.0], [0.5]], dtype=torch.float64), torch.tensor([[-1.0], [2.0]], dtype=torch.float64)
+    networks = linear_and_ahead(0.3)
+    batch = Batch(real, real, fake=fake)
+    unrolled.look_ahead(networks, batch)
+    found = unrolled.look_ahead(networks, batch).parameters["0.weight"].item()
+
+    weight = torch.full((1, 1), 0.3, dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([weight], lr=LR, betas=BETAS)
+    for _ in range(1 + unrolled.STEPS):
+        adam.zero_grad()
+        loss = nn.functional.softplus(-weight * real).mean() + nn.functional.softplus(weight * fake).mean()
+        loss.backward()
+        adam.step()
+        if adam.state[weight]["step"] == 1:
+            with torch.no_grad():
+                weight.fill_(0.3)
+    assert found == pytest.approx(weight.item(), rel=1e-7)  # their small constant stands outside the root
+    discriminator, ahead = networks.discriminator, networks.ahead
+    assert isinstance(discriminator, BoundNetwork)
+    assert isinstance(ahead, BoundNetwork)
+    assert discriminator.parameters["0.weight"].item() == 0.3  # D itself has not moved
+    assert ahead.buffers["steps"].item() == 2
 
 
 def test_the_unrolled_objective_differentiates_through_the_steps() -> None:
-    # The slope of D's weight after its steps in the fake sample, against a central difference of the same function.
-    network = nn.Sequential(nn.Linear(1, 1, bias=False).double(), nn.Flatten(0))
-    parameters = {"0.weight": torch.full((1, 1), 0.3, dtype=torch.float64)}
+    # The slope of D's logit after its steps in the fake sample, against a central difference of the same function.
     one = torch.ones(1, 1, dtype=torch.float64)
 
-    def logit(fake: torch.Tensor) -> torch.Tensor:
-        return unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=fake))(fake).sum()
+    def ahead() -> unrolled.Ahead:
+        module = unrolled.Ahead(1, LR, BETAS).double()
+        module.second.fill_(0.04)
+        module.steps.fill_(3)
+        return module
 
-    at, step = -0.5 * one, 1e-5
-    slope = torch.func.grad(logit)(at).item()
+    def logit(fake: torch.Tensor) -> torch.Tensor:
+        return unrolled.look_ahead(linear_and_ahead(0.3, ahead()), Batch(one, one, fake=fake))(fake).sum()
+
+    at, step = (-0.5 * one).requires_grad_(), 1e-5
+    slope = torch.autograd.grad(logit(at), at)[0].item()
     difference = (logit(at + step) - logit(at - step)).item() / (2 * step)
     assert slope == pytest.approx(difference, rel=1e-7)  # the difference is off by step^2 and by rounding over step, 1e-10 each
-    weight = unrolled.look_ahead(BoundNetwork(network, parameters, {}), Batch(one, one, fake=at)).parameters["0.weight"].item()
+    weight = unrolled.look_ahead(linear_and_ahead(0.3, ahead()), Batch(one, one, fake=at)).parameters["0.weight"].item()
     assert abs(slope - weight) > 0.01  # without the steps' own derivative it would be the weight
 
 
 def test_the_unrolled_generator_maximises_the_loss_of_the_discriminator_to_come() -> None:
-    # D(x) = w x from w = 0, real 1, fake -1: after five steps of 0.01, w as above, and D's loss is 2 softplus(-w).
-    network = nn.Sequential(nn.Linear(1, 1, bias=False).double(), nn.Flatten(0))
+    # D(x) = w x from w = 0, real 1, fake -1: with w after five of Adam's steps, D's loss is 2 softplus(-w).
     one = torch.ones(1, 1, dtype=torch.float64)
-    D = BoundNetwork(network, {"0.weight": 0 * one}, {})
-    loss, watched = unrolled.g_objective(Networks({"generator": lambda z: -z, "discriminator": D}), Batch(one, one))
-    w = 0.0
-    for _ in range(5):
-        w += 0.01 * 2 / (1 + math.exp(w))
+    w = unrolled.look_ahead(linear_and_ahead(0.0), Batch(one, one, fake=-one)).parameters["0.weight"].item()
+    assert w == pytest.approx(unrolled.STEPS * LR, rel=0.1)  # nearly a whole step each, up the real sample
+    loss, watched = unrolled.g_objective(linear_and_ahead(0.0), Batch(one, one))
     assert loss.item() == pytest.approx(-2 * math.log1p(math.exp(-w)), rel=1e-12)
     assert {name: value.item() for name, value in watched.items()} == pytest.approx({"d_real_ahead": w, "d_fake_ahead": -w})
+
+
+def test_a_network_with_slopes_of_nothing_still_looks_ahead() -> None:
+    # A sample of 0 has no slope in w: Adam's step is 0, and so is its slope.
+    zero = torch.zeros(1, 1, dtype=torch.float64)
+
+    def weight(fake: torch.Tensor) -> torch.Tensor:
+        return unrolled.look_ahead(linear_and_ahead(0.3), Batch(zero, zero, fake=fake)).parameters["0.weight"].sum()
+
+    fake = zero.clone().requires_grad_()
+    found = weight(fake)
+    assert found.item() == 0.3
+    assert torch.isfinite(torch.autograd.grad(found, fake)[0]).all()
 
 
 @pytest.mark.parametrize("pack", [2, 3, 4])

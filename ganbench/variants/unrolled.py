@@ -1,54 +1,103 @@
 """Unrolled GAN: G looks ahead of D's next steps. Metz et al. 2017, arXiv:1611.02163, equations 7 to 10.
 
-The generator's objective takes STEPS gradient steps of a copy of D and differentiates through them; D itself takes its usual step.
+The generator's objective takes STEPS of Adam's steps with a copy of D and differentiates through them; D itself takes its usual
+step.
 
-Departs from it: the inner steps are plain gradient descent, which the paper's equation 7 writes (its experiments use Adam there);
-D has no batch norm, since its inner gradient may not write running statistics; the averaged generator is the one scored.
+Departs from it: the steps ahead are a tenth of G's, as in the paper's toy (appendix A), whose D learns as slowly too, where here it
+learns by its recipe (looking ahead at the full step size, G never settles); they start from moments of their own, which follow D's
+slopes on G's batches; Adam's small constant stands under its root, which has no slope at 0; D has no batch norm, since its inner
+gradient may not write running statistics; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from ganbench import games, losses
 from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.bound import BoundNetwork
 from ganbench.nets import build, norms
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Variant
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    State = tuple[Tensor, Tensor, Tensor]  # both moments (N,) and the number of steps ()
+
 STEPS = 5  # section 3.1 compares 0, 1, 5 and 10
-INNER_LR = 0.01  # the paper gives none for plain descent; at 0.1 G learns to make the steps overshoot
+SMALL = 1e-8  # Adam's constant
+SHARE = 0.1  # the size of a step ahead, in G's: 1e-4 to 1e-3 in the paper's toy
 
 
-def look_ahead(D: BoundNetwork, batch: Batch) -> BoundNetwork:
-    """D after STEPS steps of gradient descent on its loss, as a function of `batch.fake`: equation 7."""
+class Ahead(nn.Module):
+    """Adam's steps of D's N parameters (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1), which can be differentiated.
+
+    Its two moments (N,) and count of steps are buffers, which the first step of each look ahead moves on.
+    """
+
+    first: Tensor
+    second: Tensor
+    steps: Tensor
+
+    def __init__(self, parameters: int, lr: float, betas: tuple[float, float]) -> None:
+        super().__init__()
+        self.lr, self.betas = lr, betas
+        self.register_buffer("first", torch.zeros(parameters))
+        self.register_buffer("second", torch.zeros(parameters))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, slopes: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """What a step adds to the parameters (N,), and the state after it, from `state` or from the buffers."""
+        first, second, steps = state or (self.first.clone(), self.second.clone(), self.steps.clone())
+        one, two = self.betas
+        first, second, steps = torch.lerp(slopes, first, one), torch.lerp(slopes.square(), second, two), steps + 1
+        if state is None:
+            with torch.no_grad():
+                for kept, new in ((self.first, first), (self.second, second), (self.steps, steps)):
+                    kept.copy_(new.detach())
+        scaled = first / (second / (1 - two**steps) + SMALL**2).sqrt()
+        return -self.lr / (1 - one**steps) * scaled, (first, second, steps)
+
+
+def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
+    """The default networks without normalisation in D, and D's steps ahead."""
+    built = build.networks(space, recipe, norm=norms.none)
+    size = sum(each.numel() for each in built["discriminator"].parameters())
+    return built | {"ahead": Ahead(size, SHARE * recipe.lr, recipe.betas)}
+
+
+def look_ahead(networks: Networks, batch: Batch) -> BoundNetwork:
+    """D after STEPS of Adam's steps down its loss, as a function of `batch.fake`: equation 7."""
+    D, count = networks.discriminator, len(batch.real)
+    assert isinstance(D, BoundNetwork)  # as the training loop gives networks
     assert batch.fake is not None  # it is drawn before
-    parameters, count = D.parameters, len(batch.real)
     both = torch.cat([batch.real, batch.fake])  # in one pass, since D takes samples one by one
+    sizes = [each.numel() for each in D.parameters.values()]
 
-    def inner(parameters: dict[str, Tensor]) -> Tensor:
-        logits = D.at(parameters)(both)  # (2 B,)
+    def with_parameters(flat: Tensor) -> BoundNetwork:
+        parts = zip(D.parameters.items(), flat.split(sizes), strict=True)
+        return D.at({key: part.view(value.shape) for (key, value), part in parts})
+
+    def loss(flat: Tensor) -> Tensor:
+        logits = with_parameters(flat)(both)  # (2 B,)
         return losses.minimax_d(logits[:count], logits[count:])
 
+    flat = torch.cat([each.flatten() for each in D.parameters.values()])  # (N,): one kernel a step, not one for each layer
+    state = None
     for _ in range(STEPS):
-        slopes = torch.func.grad(inner)(parameters)
-        parameters = {key: value - INNER_LR * slopes[key] for key, value in parameters.items()}
-    return D.at(parameters)
+        step, state = networks.ahead(torch.func.grad(loss)(flat), state)
+        flat = flat + step
+    return with_parameters(flat)
 
 
 def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """Equation 10: G maximises the loss of the D that will be, on real samples too, whose D depends on G by its steps."""
     batch = replace(batch, fake=networks.generator(batch.z))
-    discriminator = networks.discriminator
-    assert isinstance(discriminator, BoundNetwork)  # as the training loop gives networks
-    ahead = look_ahead(discriminator, batch)
+    ahead = look_ahead(networks, batch)
     real, fake = ahead(batch.real), ahead(batch.fake)
     return -losses.minimax_d(real, fake), {"d_real_ahead": real.detach().mean(), "d_fake_ahead": fake.detach().mean()}
 
@@ -57,7 +106,7 @@ VARIANT = Variant(
     name="unrolled",
     family="mode-collapse",
     paper="Metz et al. 2017, arXiv:1611.02163",
-    networks=partial(build.networks, norm=norms.none),
+    networks=networks,
     phases=(d_phase(played(games.minimax_d)), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
