@@ -3,7 +3,7 @@
 The generator's objective takes STEPS of Adam's steps with a copy of D and differentiates through them; D itself takes its usual
 step.
 
-Departs from it: the steps ahead are a tenth of G's, as in the paper's toy (appendix A), whose D learns as slowly too, where here it
+Departs from it: the steps ahead are a tenth of G's, as in the code of the authors' toy, whose D learns as slowly too, where here it
 learns by its recipe (looking ahead at the full step size, G never settles); they start from moments of their own, which follow D's
 slopes on G's batches; Adam's small constant stands under its root, which has no slope at 0; D has no batch norm, since its inner
 gradient may not write running statistics; the averaged generator is the one scored.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STEPS = 5  # section 3.1 compares 0, 1, 5 and 10
 SMALL = 1e-8  # Adam's constant
-SHARE = 0.1  # the size of a step ahead, in G's: 1e-4 to 1e-3 in the paper's toy
+SHARE = 0.1  # the size of a step ahead, in G's: 1e-4 to 1e-3 in the code of the authors' toy
 
 
 class Ahead(nn.Module):
