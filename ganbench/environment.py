@@ -47,6 +47,17 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def visible_gpus(device: str) -> list[str]:
+    """The GPUs that `cuda` may mean to this process, as CUDA_VISIBLE_DEVICES names them; none for another device, `cuda:1` too."""
+    if device != "cuda":
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return told.split(",")[:count] if told else [str(number) for number in range(count)]
+
+
 @functools.cache
 def _numpy() -> str:
     return version("numpy")

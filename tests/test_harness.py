@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from made_records import made_record
 from rich.console import Console
 
-from ganbench.environment import available_cores
+from ganbench.environment import available_cores, visible_gpus
 from ganbench.errors import InvalidInputError, UsageError
+from ganbench.harness import workers
 from ganbench.harness.claim import claim
 from ganbench.harness.harness import estimate_seconds, prepare, run_suite
 from ganbench.harness.plan import Setting, difference, folder_name
@@ -185,6 +187,18 @@ def test_a_worker_that_dies_costs_its_own_job(tmp_path: Path) -> None:
     assert "worker process died" in records[0].message
 
 
+@pytest.mark.slow
+def test_of_several_gpus_each_worker_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without GPUs: what a job in each worker would find CUDA told of, had the machine two.
+    monkeypatch.setattr(workers, "visible_gpus", lambda device: ["GPU-a", "GPU-b"])
+    files = [tmp_path / "one.py", tmp_path / "other.py"]
+    for file in files:
+        source = RAISING_VARIANT.format(fault='raise ValueError("sees " + os.environ["CUDA_VISIBLE_DEVICES"])')
+        file.write_text(source.replace("my-fault", file.stem))
+    records = run(suite(variants=[str(file) for file in files], seeds=1, overrides={}), tmp_path / "out", Crew(2, 1))
+    assert sorted(record.message.partition(";")[0] for record in records) == ["ValueError: sees GPU-a", "ValueError: sees GPU-b"]
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -327,12 +341,23 @@ def test_folders_of_data_sets_by_path_do_not_collide() -> None:
     assert folder_name("folder:/a/cats").startswith("folder-cats-")
 
 
+def test_gpus_are_known_by_the_names_that_the_user_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus("cuda") == ["0", "1"]
+    assert choose_crew(100, "cuda").workers == 2
+    assert choose_crew(1, "cuda").workers == 1
+    assert choose_crew(100, "cuda:1").workers == 1
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,3,-1,7")  # CUDA reads no further than a number that is none
+    assert visible_gpus("cuda") == ["5", "3"]
+    assert visible_gpus("cuda:1") == visible_gpus("cpu") == []
+
+
 def test_workers_share_the_cores() -> None:
     crew = choose_crew(1, "cpu")
     assert crew.workers == 1
     assert choose_crew(100, "cpu").threads >= 1
     assert choose_crew(1, "cpu").threads == available_cores()
     assert choose_crew(1, "cpu", small=True).threads == 1
-    assert choose_crew(100, "cuda").workers == 1
     with pytest.raises(UsageError, match="-1 workers"):
         choose_crew(1, "cpu", -1)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganbench.cli.running import device_name
+from ganbench.cli.devices import device_name
 from ganbench.errors import UsageError
 from ganbench.extractor import Features
 from ganbench.frechet import frechet_distance, gaussian
@@ -51,6 +51,23 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
         device_name("auto", Ranks(2, 4, 2, 4))
     with pytest.raises(UsageError, match="give --device cuda"):
         device_name("cuda:0", Ranks(0, 2))
+
+
+def test_a_gpu_that_is_not_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [device_name(name) for name in ("cuda", "cuda:0", "cuda:1", "cpu", "auto")] == [
+        "cuda",
+        "cuda:0",
+        "cuda:1",
+        "cpu",
+        "cuda",
+    ]
+    with pytest.raises(UsageError, match="--device cuda:2 is not there: this machine has 2 GPUs, counted from 0"):
+        device_name("cuda:2")
+    for name in ("cudaa", "cuda:", "cuda:-1", "CPU", "cuda:x", "cpu:0"):
+        with pytest.raises(UsageError, match=f"--device {name} is not known"):
+            device_name(name)
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganbench.cli.console import err, named_path, names, print_json
-from ganbench.cli.running import device_name
+from ganbench.cli.devices import device_name
 
 if TYPE_CHECKING:
     from ganbench.audit.pool import Report

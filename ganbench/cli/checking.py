@@ -45,7 +45,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Score a record's checkpoint again and compare, part by part. Exit code 4 where a part does not hold."""
-    from ganbench.cli.running import device_name
+    from ganbench.cli.devices import device_name
     from ganbench.dataset import Location
     from ganbench.harness import verify as verifying
     from ganbench.harness.plan import Setting

@@ -11,8 +11,8 @@ import typer
 
 from ganbench.cli import executors
 from ganbench.cli.console import command_line, counted, err, named_path, names, print_json, show_tables
+from ganbench.cli.devices import device_for
 from ganbench.errors import UsageError
-from ganbench.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from ganbench.harness.executor import Executor
@@ -26,7 +26,7 @@ Out = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        help="Jobs at once; 0 runs in this process. Default: one a core, one on a GPU; a cluster's choice.", show_default=False
+        help="Jobs at once; 0 runs in this process. Default: one a core or a GPU; a cluster's choice.", show_default=False
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -99,7 +99,7 @@ def run(
             out=(out or Path("runs") / wanted.name).resolve(),
             location=Location(root=data_root.resolve() if data_root else None, download=download),
             weights=weights.resolve() if weights else None,
-            device=_device_for(asked, device, ranks),
+            device=device_for(asked, device, ranks),
             command=command_line(),
             checkpoint_seconds=checkpoint_seconds,
             execution=Execution(compile=compile_steps, tf32=tf32, bf16=bf16),
@@ -196,48 +196,6 @@ def _seeds(text: str | None) -> int | list[int] | None:
     except ValueError:
         raise UsageError(f"--seeds {text} is neither a number nor a list of numbers; write --seeds 4 or --seeds 0,3,7.") from None
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-def device_name(name: str, ranks: Ranks = ALONE) -> str:
-    """The device that `--device` means on this machine; where several processes share a run, each has a GPU of its own.
-
-    Raises UsageError for one that is not known or not there.
-    """
-    import torch
-
-    if ranks.several and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
-        if ranks.local >= torch.cuda.device_count():
-            raise UsageError(
-                f"{ranks.local_count} processes on this machine share the run, and it has {torch.cuda.device_count()} GPUs; start "
-                "no more of them than that, or give --device cpu."
-            )
-        torch.cuda.set_device(ranks.local)
-        return f"cuda:{ranks.local}"
-    if ranks.several and name.startswith("cuda:"):
-        raise UsageError(f"--device {name} is one GPU, and {ranks.count} processes share this run; give --device cuda.")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not name.startswith("cuda"):
-        raise UsageError(f"--device {name} is not known; give cpu, cuda, cuda:N or auto.")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"--device {name} needs a CUDA device and this machine has none; give --device cpu.")
-    return name
-
-
-def _device_for(asked: executors.Asked, name: str, ranks: Ranks) -> str:
-    """The device that jobs run on. A cluster's may have a GPU where this machine has none; auto is then what `--gpus-per-job` says.
-
-    Raises UsageError for a device that is not known, that is not there, or that does not go with `--gpus-per-job`.
-    """
-    if asked.executor == "local" or (name == "auto" and asked.gpus is None):
-        return device_name(name, ranks)
-    if name == "auto":
-        return "cuda" if asked.gpus else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name} is not for a cluster, which chooses the GPU; give cpu, cuda or auto.")
-    if asked.gpus is not None and (asked.gpus > 0) != (name == "cuda"):
-        raise UsageError(f"--device {name} does not go with --gpus-per-job {asked.gpus:g}; leave one of them out.")
-    return name
 
 
 def _show_plan(prepared: Prepared, setting: Setting, executor: Executor, as_json: bool) -> None:

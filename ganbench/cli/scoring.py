@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ganbench.cli.console import err, given, names, print_json, progress
-from ganbench.cli.running import device_name
+from ganbench.cli.devices import device_name
 from ganbench.ranks import joined
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def time(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout: the records.")] = False,
 ) -> None:
     """Time variants and metrics on this machine: training, sampling and scoring, one record each."""
-    from ganbench.cli.running import device_name
+    from ganbench.cli.devices import device_name
     from ganbench.dataset import Location
     from ganbench.execution import Execution
     from ganbench.files import writable_folder

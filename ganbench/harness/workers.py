@@ -1,13 +1,14 @@
 """The local executor: jobs in parallel on this machine.
 
 On a CPU every slot has a worker process of its own on its share of the cores, so that a worker that dies takes down its own job
-alone and is replaced for the next. On a GPU several slots are threads of this process, each with a stream of its own: kernels of
-several processes would take turns there.
+alone and is replaced for the next. So it has where there are several GPUs, and slots take one of them each, in turn. On one GPU
+several slots are threads of this process, each with a stream of its own: kernels of several processes would take turns there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import threading
@@ -15,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass
+from functools import partial
 
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from ganbench.environment import available_cores
+from ganbench.environment import available_cores, visible_gpus
 from ganbench.errors import UsageError, described
 from ganbench.harness.executor import Failure, attempt, caught
 from ganbench.harness.job import run_lane
@@ -59,10 +61,9 @@ class Crew:
         for job in jobs:
             waiting.put(job)
         stop = threading.Event()
-        work = _work_on_stream if self.workers > 1 and setting.device.startswith("cuda") else _work
         slots = [
-            threading.Thread(target=work, args=(waiting, setting, self.threads, stop, on_failure), daemon=True)
-            for _ in range(self.workers)
+            threading.Thread(target=work, args=(waiting, setting, stop, on_failure), daemon=True)
+            for work in self._slots(setting.device)
         ]
         for slot in slots:
             slot.start()
@@ -74,6 +75,14 @@ class Crew:
             stop.set()
             for slot in slots:
                 slot.join()
+
+    def _slots(self, device: str) -> list[Callable[..., None]]:
+        """What each slot does until no job is left."""
+        gpus = visible_gpus(device)
+        if self.workers > 1 and device.startswith("cuda") and len(gpus) < 2:
+            return [_work_on_stream] * self.workers
+        names = itertools.cycle([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] if len(gpus) > 1 else [{}])
+        return [partial(_work, threads=self.threads, names=next(names)) for _ in range(self.workers)]
 
 
 @contextlib.contextmanager
@@ -95,13 +104,14 @@ def _ticking(tick: Callable[[], None]) -> Iterator[None]:
 
 
 def choose_crew(jobs: int, device: str, workers: int | None = None, *, small: bool = False) -> Crew:
-    """One worker a core, unless there are fewer jobs than cores; on a GPU one worker, unless told.
+    """One worker a core or a GPU, unless there are fewer jobs, or unless told.
 
     Workers share the cores as threads; where all data are `small` on a CPU (`execution.is_small`), each has one.
     """
     cores = available_cores()
     if workers is None:
-        workers = 1 if device.startswith("cuda") else max(1, min(cores, jobs))
+        places = max(1, len(visible_gpus(device))) if device.startswith("cuda") else cores
+        workers = max(1, min(places, jobs))
     if workers < 0:
         raise UsageError(f"{workers} workers cannot be; give 1 or more, or 0 to run in this process.")
     one = small and not device.startswith("cuda")
@@ -109,7 +119,13 @@ def choose_crew(jobs: int, device: str, workers: int | None = None, *, small: bo
 
 
 def _work(
-    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, on_failure: Callable[[Failure], None]
+    waiting: queue.SimpleQueue[Job],
+    setting: Setting,
+    stop: threading.Event,
+    on_failure: Callable[[Failure], None],
+    *,
+    threads: int,
+    names: dict[str, str],
 ) -> None:
     executor = None
     try:
@@ -118,7 +134,7 @@ def _work(
                 job = waiting.get_nowait()
             except queue.Empty:
                 return
-            executor = executor or _start(threads)
+            executor = executor or _start(threads, names)
             future = executor.submit(attempt, job, setting, threads, os.getpid())
             while not wait([future], timeout=0.25).done and not stop.is_set():
                 pass
@@ -147,7 +163,7 @@ class _StoppedError(BaseException):
 
 
 def _work_on_stream(
-    waiting: queue.SimpleQueue[Job], setting: Setting, threads: int, stop: threading.Event, on_failure: Callable[[Failure], None]
+    waiting: queue.SimpleQueue[Job], setting: Setting, stop: threading.Event, on_failure: Callable[[Failure], None]
 ) -> None:
     import torch
 
@@ -169,7 +185,7 @@ def _work_on_stream(
                 on_failure(failure)
 
 
-def _start(threads: int) -> ProcessPoolExecutor:
-    # The numerical libraries read these when they are first imported.
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return ProcessPoolExecutor(max_workers=1, timeout=None, env=dict.fromkeys(names, str(threads)))
+def _start(threads: int, names: dict[str, str]) -> ProcessPoolExecutor:
+    # The numerical libraries read these when they are first imported, and CUDA the GPU's name when it is first used.
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    return ProcessPoolExecutor(max_workers=1, timeout=None, env=limits | names)
