@@ -81,8 +81,8 @@ class Crew:
         gpus = visible_gpus(device)
         if self.workers > 1 and device.startswith("cuda") and len(gpus) < 2:
             return [_work_on_stream] * self.workers
-        names = itertools.cycle([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] if len(gpus) > 1 else [{}])
-        return [partial(_work, threads=self.threads, names=next(names)) for _ in range(self.workers)]
+        told = itertools.cycle([{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] if len(gpus) > 1 else [{}])
+        return [partial(_work, threads=self.threads, variables=next(told)) for _ in range(self.workers)]
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def _work(
     on_failure: Callable[[Failure], None],
     *,
     threads: int,
-    names: dict[str, str],
+    variables: dict[str, str],
 ) -> None:
     executor = None
     try:
@@ -134,7 +134,7 @@ def _work(
                 job = waiting.get_nowait()
             except queue.Empty:
                 return
-            executor = executor or _start(threads, names)
+            executor = executor or _start(threads, variables)
             future = executor.submit(attempt, job, setting, threads, os.getpid())
             while not wait([future], timeout=0.25).done and not stop.is_set():
                 pass
@@ -185,7 +185,7 @@ def _work_on_stream(
                 on_failure(failure)
 
 
-def _start(threads: int, names: dict[str, str]) -> ProcessPoolExecutor:
+def _start(threads: int, variables: dict[str, str]) -> ProcessPoolExecutor:
     # The numerical libraries read these when they are first imported, and CUDA the GPU's name when it is first used.
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    return ProcessPoolExecutor(max_workers=1, timeout=None, env=limits | names)
+    return ProcessPoolExecutor(max_workers=1, timeout=None, env=limits | variables)
