@@ -65,7 +65,7 @@ def test_a_gpu_that_is_not_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -
     ]
     with pytest.raises(UsageError, match="--device cuda:2 is not there: this machine has 2 GPUs, counted from 0"):
         device_name("cuda:2")
-    for name in ("cudaa", "cuda:", "cuda:-1", "CPU", "cuda:x", "cpu:0"):
+    for name in ("cudaa", "cuda:", "cuda:-1", "cuda:01", "cuda:٣", "CPU", "cuda:x", "cpu:0"):
         with pytest.raises(UsageError, match=f"--device {name} is not known"):
             device_name(name)
 

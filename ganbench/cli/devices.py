@@ -31,7 +31,7 @@ def device_name(name: str, ranks: Ranks = ALONE) -> str:
         raise UsageError(f"--device {name} is one GPU, and {ranks.count} processes share this run; give --device cuda.")
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", name):
         raise UsageError(f"--device {name} is not known; give cpu, cuda, cuda:N or auto.")
     if name != "cpu" and not torch.cuda.is_available():
         raise UsageError(f"--device {name} needs a CUDA device and this machine has none; give --device cpu.")
