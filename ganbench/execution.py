@@ -14,7 +14,8 @@ from ganbench.errors import UsageError
 
 APART_FROM = 16  # pixels
 
-_setting = threading.RLock()  # the flags below are of the process; trainings and scores on other threads must not see them change
+# Held where a step is run but for its replay: the flags below are of the process, and other threads must not see them change.
+one_thread = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,22 @@ class Execution:
         return said | ({"precision": "tf32"} if self.tf32 else {"precision": "bf16"} if self.bf16 else {})
 
 
-def apart(device: str, shape: tuple[int, ...]) -> bool:
-    """Whether the seeds of a stack are computed one after another, for data of this shape; else vmap computes them together.
+def apart(shape: tuple[int, ...]) -> bool:
+    """Whether the seeds of a stack are computed one by one, for data of this shape; else vmap computes them together.
 
-    Chosen by measurement (`benchmarks/test_stacks.py`): on one core, four seeds of DCGAN take 2.6 times as long as one for images
-    of 8 pixels, and for 16, 28 and 32 pixels 4.4, 5.1 and 4.9 times, since a processor's convolutions in groups are slow ones.
+    One by one is in turn on a CPU, and side by side on a GPU (`ganbench.lanes`). Chosen by measurement, since convolutions in
+    groups are slow ones. On one core (`benchmarks/test_stacks.py`) four seeds of DCGAN take 2.6 times as long as one for images of
+    8 pixels, and for 16, 28 and 32 pixels 4.4, 5.1 and 4.9 times together, but 4.0 to 4.2 in turn. On an H200
+    (`benchmarks/test_steps_on_a_gpu.py`) eight seeds for 28 pixels take 8.0 times as long as one together, and 4.6 side by side.
     """
-    return not device.startswith("cuda") and not is_small(shape)
+    return not is_small(shape)
 
 
 def channels_last(device: str, shape: tuple[int, ...]) -> bool:
     """Whether weights of DCGAN's convolutions, and so the maps between them, lie in memory with their channels innermost.
 
-    Measured on one idle core with AVX2: a step of DCGAN for 32 pixels is then 1.07 to 1.11 times as fast (docs/performance.md).
+    Measured on one idle core with AVX2: a step of DCGAN for 32 pixels is then 1.07 to 1.11 times as fast; on an H200 it takes 1.09
+    to 1.11 times as long in full float32, as long in tf32, and 0.94 times as long in bfloat16 (docs/performance.md).
     """
     return not device.startswith("cuda") and not is_small(shape)
 
@@ -77,7 +81,7 @@ def is_small(shape: tuple[int, ...]) -> bool:
 @contextmanager
 def arithmetic(tf32: bool) -> Iterator[None]:
     """Inside, matrix products and convolutions on CUDA devices are in tf32, or in full float32. One thread at a time."""
-    with _setting:
+    with one_thread:
         before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = tf32

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 
+from ganbench.execution import one_thread
+from ganbench.lanes import recorder
 from ganbench.variant import Phase
 
 log = logging.getLogger(__name__)
 WARM_UP = 2  # eager steps on the graph's stream before it is recorded: libraries set themselves up in them
-_one_at_a_time = threading.Lock()  # recording empties the allocator's cache, which other recordings of the process must not see
 
 Run = Callable[[Sequence[Phase]], object]
 
@@ -45,7 +45,7 @@ class Replays:
 
     def __init__(self, name: str, streams: Mapping[str, list[torch.Generator]], device: str) -> None:
         self.name, self.streams = name, streams
-        self.stream = torch.cuda.Stream(device)
+        self.stream = recorder(device)
         self.seen: dict[tuple[str, ...], int] = {}
         self.graphs: dict[tuple[str, ...], torch.cuda.CUDAGraph] = {}
         self.refused: str | None = None  # why steps are not recorded, in one line
@@ -79,7 +79,9 @@ class Replays:
         graph = torch.cuda.CUDAGraph()
         states = {purpose: [each.get_state() for each in streams] for purpose, streams in self.streams.items()}
         try:
-            with _one_at_a_time, _uncollected():
+            # Recording empties the allocator's cache, which other recordings of the process must not see; and streams that seeds
+            # run on are in the recording until its end, where another thread's step would use them too.
+            with one_thread, _uncollected():
                 for streams in self.streams.values():
                     for each in streams:
                         graph.register_generator_state(each)

@@ -2,8 +2,7 @@
 
 Under `torch.func.vmap` an objective written for one seed runs for all of them; the gradient of the summed losses gives each seed
 its own gradient, since no seed's loss reads another seed's parameters. A stack of one seed skips vmap, and so do seeds that are
-computed one after another: where networks are large enough to fill a processor, its convolutions with several sets of weights
-at once are slower (`ganbench.execution.apart`).
+computed apart: convolutions of large networks with several sets of weights at once are slower (`ganbench.execution.apart`).
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from torch.utils._pytree import tree_map
 from ganbench.bound import BoundNetwork, SharedNetwork, Tensors
 from ganbench.errors import UsageError
 from ganbench.execution import channels_last
+from ganbench.lanes import Lanes
 from ganbench.nets.norms import take_statistics_in_full
 from ganbench.nets.shared import share
 from ganbench.rng import seeded_globally, stream_seed
@@ -108,25 +108,25 @@ def build(
 
 
 def differentiate(
-    objective: Objective, networks: Mapping[str, StackedNetwork], updated: tuple[str, ...], batch: dict[str, Any], apart: bool
+    objective: Objective,
+    networks: Mapping[str, StackedNetwork],
+    updated: tuple[str, ...],
+    batch: dict[str, Any],
+    apart: Lanes | None = None,
 ) -> tuple[Tensor, Tensors, list[Tensor]]:
     """As `evaluate`, and the gradients of the `updated` networks' parameters: (S, ...) each, in their order, contiguous.
 
-    With `apart` one seed is computed after another, which changes nothing but rounding.
+    With lanes each seed is computed `apart`, which changes nothing but rounding.
     """
     count = len(batch["real"])
     leaves = [value for name in updated for value in networks[name].parameters.values()]
     if apart and count > 1:
-        alone = [
-            differentiate(
-                objective,
-                {name: net.only(index) for name, net in networks.items()},
-                updated,
-                tree_map(lambda value, at=index: value[at : at + 1], batch),
-                apart,
-            )
-            for index in range(count)
-        ]
+
+        def one(index: int) -> tuple[Tensor, Tensors, list[Tensor]]:
+            only = {name: net.only(index) for name, net in networks.items()}
+            return differentiate(objective, only, updated, tree_map(lambda value: value[index : index + 1], batch))
+
+        alone = apart.run(one, count)
         losses, watched, gradients = zip(*alone, strict=True)
         together = {key: torch.cat([each[key] for each in watched]) for key in watched[0]}
         parts = zip(leaves, zip(*gradients, strict=True), strict=True)

@@ -22,6 +22,7 @@ from ganbench.dataset import LoadedDataset
 from ganbench.errors import UsageError
 from ganbench.execution import Execution, apart, arithmetic
 from ganbench.generator import build_generator, draw_latents
+from ganbench.lanes import Lanes
 from ganbench.ranks import ALONE, Ranks
 from ganbench.replay import Replays
 from ganbench.rng import stream
@@ -62,7 +63,7 @@ class Training:
         if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
-        self._apart = apart(device, dataset.shape)
+        self._apart = Lanes(device, len(seeds)) if apart(dataset.shape) else None
         check_batch_shared(recipe.batch_size, ranks, variant.name)
         self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several, execution.bf16)
         self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
@@ -183,11 +184,8 @@ class Training:
             optimizer.load_state_dict(whole)
             for leaf, kept in optimizer.state.items():
                 kept.update({field: laid_out_like(leaf, value) for field, value in kept.items() if value.shape == leaf.shape})
-        self.step, self.batches_drawn, self.compile_seconds = (
-            facts["step"],
-            facts["batches_drawn"],
-            facts.get("compile_seconds", 0.0),
-        )
+        self.step, self.batches_drawn = facts["step"], facts["batches_drawn"]
+        self.compile_seconds = facts.get("compile_seconds", 0.0)
         self.curves, self.diverged_at = facts["curves"], facts["diverged_at"]
 
     def _generator(self) -> StackedNetwork:

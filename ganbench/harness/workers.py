@@ -30,6 +30,9 @@ from ganbench.harness.plan import Job, Setting
 DIED = "its worker process died (killed, or out of memory); run the same command again to go on from its last state."
 
 
+ON_ONE_GPU = 7  # jobs at once: `ganbench.lanes.JOBS_AT_ONCE`, which imports torch
+
+
 @dataclass(frozen=True)
 class Crew:
     """How many workers there are and how many threads each may use; together no more than the cores. 0 workers: this process."""
@@ -114,6 +117,8 @@ def choose_crew(jobs: int, device: str, workers: int | None = None, *, small: bo
         workers = max(1, min(places, jobs))
     if workers < 0:
         raise UsageError(f"{workers} workers cannot be; give 1 or more, or 0 to run in this process.")
+    if device.startswith("cuda") and len(visible_gpus(device)) < 2 and workers > ON_ONE_GPU:
+        raise UsageError(f"{workers} jobs at once are more than one GPU has streams for; give at most {ON_ONE_GPU} --workers.")
     one = small and not device.startswith("cuda")
     return Crew(workers, 1 if one else max(1, cores // max(1, workers)))
 
@@ -165,13 +170,13 @@ class _StoppedError(BaseException):
 def _work_on_stream(
     waiting: queue.SimpleQueue[Job], setting: Setting, stop: threading.Event, on_failure: Callable[[Failure], None]
 ) -> None:
-    import torch
+    from ganbench.lanes import working
 
     def still_wanted() -> None:
         if stop.is_set():
             raise _StoppedError
 
-    with torch.cuda.stream(torch.cuda.Stream(setting.device)):
+    with working(setting.device):
         while not stop.is_set():
             try:
                 job = waiting.get_nowait()
