@@ -98,11 +98,12 @@ def cases() -> Iterator[Case]:
         variant = registry.find("variants", name).load()
         data = ring if variant.refuses(Space(ring.shape, ring.classes, ring.inputs)) is None else pictures
         yield Case(name, variant, data, 2, [0, 3], batch_size=24 if name == "pacgan3" else 16)
-    nsgan, wgan_gp = (registry.find("variants", name).load() for name in ("nsgan", "wgan-gp"))
+    nsgan, wgan_gp, unrolled = (registry.find("variants", name).load() for name in ("nsgan", "wgan-gp", "unrolled"))
     for dtype in (torch.float64, torch.float32):
         kind = str(dtype).removeprefix("torch.")
         yield Case(f"gradient penalty, {kind}", wgan_gp, ring, 20, [0], dtype)
         yield Case(f"batch norm, {kind}", nsgan, pictures, 20, [0], dtype, 16)
+    yield Case("batch norm ahead", unrolled, pictures, 2, [0, 3], batch_size=16)
     yield Case("tied", tied(), ring, 3, [0], batch_size=16)
     yield Case("uneven", nsgan, ring, 3, [0], batch_size=15)
 

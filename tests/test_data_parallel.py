@@ -43,6 +43,12 @@ def test_twenty_steps_of_two_processes_are_those_of_one(what: str, results: Resu
 
 
 @pytest.mark.slow
+def test_steps_ahead_through_batch_norm_are_those_of_one_process(results: Results) -> None:
+    assert "refused" not in results["batch norm ahead"]
+    assert results["batch norm ahead"]["off"] < 1e-9
+
+
+@pytest.mark.slow
 def test_what_cannot_be_shared_out_is_refused_in_a_sentence(results: Results) -> None:
     tied, uneven = str(results["tied"]["refused"]), str(results["uneven"]["refused"])
     assert tied.startswith("tied cannot be trained in several processes: its phase d over shared rows")

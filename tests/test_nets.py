@@ -1,5 +1,7 @@
 """The networks that variants are built from: shapes, spectral norm against linear algebra and torch's own, packing."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -133,6 +135,42 @@ def test_batch_norm_takes_the_bias_away():
     output = nn.Linear(3, 4)
     assert norms.batch(output, False) is output
     assert output.bias is not None
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(nn.BatchNorm1d(3), (5, 3)), (nn.BatchNorm2d(3), (4, 3, 2, 2))], ids=["1d", "2d"])
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_norm_without_statistics_is_torchs_in_training(layer, shape, affine):
+    torch.manual_seed(0)
+    theirs = type(layer)(3, affine=affine).double()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter)
+    ours = nn.Sequential(copy.deepcopy(theirs))
+    norms.keep_no_statistics(ours)
+    assert not list(ours.buffers())
+    assert dict(ours[0].named_parameters()).keys() == dict(theirs.named_parameters()).keys()
+
+    x, along, again = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    results = []
+    for norm in (ours, theirs):
+        leaves = [x, *norm.parameters()]
+        output = norm(2 + 3 * x)
+        slopes = torch.autograd.grad((output * along).sum(), leaves, create_graph=True)
+        # Second derivatives: torch's are formulas written by hand, ours those of single operations.
+        second = torch.autograd.grad((slopes[0] * again).sum() + slopes[-1].square().sum(), [*leaves[:2], along])
+        results.append([output, *slopes, *second])
+    for found, expected in zip(*results, strict=True):
+        assert expected.abs().max() > 1e-3
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)  # float64 roundings
+    assert torch.equal(ours.eval()(x), ours.train()(x))
+
+
+def test_batch_norm_without_statistics_reads_bfloat16_in_full():
+    norm, full = (nn.Sequential(nn.BatchNorm1d(3)) for _ in range(2))
+    for each in (norm, full):
+        norms.keep_no_statistics(each)
+    norms.take_statistics_in_full(norm)
+    x = torch.randn(6, 3).bfloat16()
+    assert torch.equal(norm(x), full(x.float()))
 
 
 def test_pack_joins_neighbours_along_channels():

@@ -5,8 +5,8 @@ step.
 
 Departs from it: the steps ahead are a tenth of G's, as in the code of the authors' toy, whose D learns as slowly too, where here it
 learns by its recipe (looking ahead at the full step size, G never settles); they start from moments of their own, which follow D's
-slopes on G's batches; Adam's small constant stands under its root, which has no slope at 0; D has no batch norm, since its inner
-gradient may not write running statistics; the averaged generator is the one scored.
+slopes on G's batches; Adam's small constant stands under its root, which has no slope at 0; D's batch norm keeps no running
+statistics, since its inner gradient may not write them, and is by plain operations; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
@@ -64,18 +64,17 @@ class Ahead(nn.Module):
 
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
-    """The default networks without normalisation in D, and D's steps ahead."""
-    built = build.networks(space, recipe, norm=norms.none)
+    """The default networks, where batch norm in D keeps no running statistics, and D's steps ahead."""
+    built = build.networks(space, recipe)
+    norms.keep_no_statistics(built["discriminator"])
     size = sum(each.numel() for each in built["discriminator"].parameters())
     return built | {"ahead": Ahead(size, SHARE * recipe.lr, recipe.betas)}
 
 
 def look_ahead(networks: Networks, batch: Batch) -> BoundNetwork:
     """D after STEPS of Adam's steps down its loss, as a function of `batch.fake`: equation 7."""
-    D, count = networks.discriminator, len(batch.real)
+    D = networks.discriminator
     assert isinstance(D, BoundNetwork)  # as the training loop gives networks
-    assert batch.fake is not None  # it is drawn before
-    both = torch.cat([batch.real, batch.fake])  # in one pass, since D takes samples one by one
     sizes = [each.numel() for each in D.parameters.values()]
 
     def with_parameters(flat: Tensor) -> BoundNetwork:
@@ -83,8 +82,7 @@ def look_ahead(networks: Networks, batch: Batch) -> BoundNetwork:
         return D.at({key: part.view(value.shape) for (key, value), part in parts})
 
     def loss(flat: Tensor) -> Tensor:
-        logits = with_parameters(flat)(both)  # (2 B,)
-        return losses.minimax_d(logits[:count], logits[count:])
+        return games.minimax_d(with_parameters(flat), batch)  # real and fake samples apart, each with statistics of its own
 
     flat = torch.cat([each.flatten() for each in D.parameters.values()])  # (N,): one kernel a step, not one for each layer
     state = None
