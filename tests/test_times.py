@@ -277,6 +277,18 @@ def test_what_seeds_cost_is_drawn_in_times_of_one_seed() -> None:
     assert chart.x_ticks == ((0.0, "1"), (width, "16"))
 
 
+def test_a_line_of_what_seeds_cost_is_of_one_precision() -> None:
+    usual = [variant_times("gan", seeds, seconds) for seeds, seconds in [(1, 0.01), (4, 0.02), (16, 0.04)]]
+    faster = [
+        each.model_copy(update={"specification": each.specification | {"precision": "tf32"}})
+        for each in (variant_times("gan", seeds, seconds) for seeds, seconds in [(1, 0.005), (4, 0.006), (16, 0.007)])
+    ]
+    ((alone,),) = (chart.lines for chart in seed_charts(usual))
+    (chart,) = seed_charts(usual + faster)
+    assert [line.name for line in chart.lines] == ["gan", "gan, tf32"]
+    assert chart.lines[0].mean == alone.mean
+
+
 def test_a_site_without_time_records_says_nothing_of_speed(tmp_path: Path) -> None:
     assert "speed.html" in speed_site(tmp_path, [variant_times()])
     found = speed_site(tmp_path, [])  # again into the same folder

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import ganbench
 from ganbench.clock import Stopwatch, utc_now
 from ganbench.dataset import LoadedDataset
@@ -89,6 +91,8 @@ class VariantTask:
         """Train for some rounds, look whether all was finite, and sample."""
         device = self.setting.device
         gc.collect()  # what was timed before is no part of this one's memory
+        if device.startswith("cuda"):
+            torch._C._cuda_clearCublasWorkspaces()  # kept for each stream that was worked on: gigabytes after seeds side by side
         with PeakMemory(device) as memory:
             training = self.start()
             steps = self._steps_per_round(training)

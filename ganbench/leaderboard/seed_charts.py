@@ -22,11 +22,17 @@ def seed_charts(records: Sequence[VariantTimes]) -> list[Panel]:
     """
     charts = []
     for dataset, members in group(records, lambda record: record.dataset.name).items():
-        costs = {name: _costs(each, records) for name, each in group(members, lambda record: record.variant.name).items()}
+        costs = {name: _costs(each, records) for name, each in group(members, _named).items()}
         costs = {name: each for name, each in costs.items() if len(each) >= FEWEST}
         if costs:
             charts.append(_chart(dataset, costs))
     return charts
+
+
+def _named(record: VariantTimes) -> str:
+    """A variant, and how it was executed where that is not as usual: a line of its own."""
+    compiled = ["compiled"] if record.how.get("compile") else []
+    return ", ".join([record.variant.name, *compiled, *(str(value) for value in [record.how.get("precision")] if value)])
 
 
 def _costs(of_one_variant: Sequence[VariantTimes], among: Sequence[VariantTimes]) -> list[tuple[float, float]]:
