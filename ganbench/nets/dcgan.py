@@ -87,13 +87,13 @@ def generator(shape: tuple[int, ...], latent_size: int, norm: Norm) -> nn.Sequen
     return nn.Sequential(*layers)  # (B, C, H, W)
 
 
-def discriminator(shape: tuple[int, ...], norm: Norm, outputs: int = 1, pack: int = 1) -> nn.Sequential:
-    """Images (B, pack * C, H, W), `pack` of them joined along channels, -> (B, outputs).
+def discriminator(shape: tuple[int, ...], norm: Norm, outputs: int = 1, pack: int = 1, share: int = 1) -> nn.Sequential:
+    """Images (B, pack * C, H, W), `pack` of them joined along channels, -> (B, outputs), with 1 / `share` of the feature maps.
 
     Raises UsageError for a size that has no network.
     """
     plan = _plan(shape)
-    widths = (pack * shape[0], *reversed(plan.widths))
+    widths = (pack * shape[0], *(width // share for width in reversed(plan.widths)))
     layers: list[nn.Module] = []
     for place, (inputs, maps) in enumerate(pairwise(widths)):
         narrow = inputs == 1 and plan.kernel == 4
