@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from ganbench.errors import UsageError
 
@@ -34,6 +36,7 @@ class _Streams:
 
     @classmethod
     def of(cls, device: str) -> _Streams:
+        device = _numbered(device)
         with _lending:
             if device not in _streams:
                 _streams[device] = cls(device)
@@ -58,13 +61,26 @@ class Lanes:
         for stream in self.streams:
             stream.wait_stream(current)
         found = []
-        for index in range(seeds):
-            with torch.cuda.stream(self.streams[index % len(self.streams)]):
-                found.append(work(index))
-        # A tensor that is freed goes back to the stream that it was made on, whose next work waits for `current` too.
+        try:
+            for index in range(seeds):
+                with torch.cuda.stream(self.streams[index % len(self.streams)]):
+                    found.append(work(index))
+        except BaseException:
+            with suppress(RuntimeError):  # of a recording that has failed
+                self._join(current)
+            raise
+        self._join(current)
+        # Memory that is freed goes back to the stream that it was taken on, for whichever thread works there next: not before
+        # `current` has read it. A recording's memory is its own.
+        if not torch.cuda.is_current_stream_capturing():
+            for tensor in tree_leaves(found):
+                if isinstance(tensor, Tensor):
+                    tensor.record_stream(current)
+        return found
+
+    def _join(self, current: torch.cuda.Stream) -> None:
         for stream in self.streams:
             current.wait_stream(stream)
-        return found
 
 
 @contextmanager
@@ -101,8 +117,7 @@ def _lent(device: str) -> Iterator[torch.cuda.Stream]:
     try:
         yield stream
     finally:
-        with _lending:
-            _streams[device].free.append(stream)
+        _Streams.of(device).free.append(stream)
 
 
 def _lend(device: str) -> torch.cuda.Stream:
@@ -111,3 +126,7 @@ def _lend(device: str) -> torch.cuda.Stream:
         if not free:
             raise UsageError(f"{device} has no stream left for another job at once; give at most {JOBS_AT_ONCE} --workers.")
         return free.pop()
+
+
+def _numbered(device: str) -> str:
+    return device if ":" in device else f"{device}:{torch.cuda.current_device()}"

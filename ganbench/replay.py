@@ -76,27 +76,33 @@ class Replays:
         self.seen[key] = self.seen.get(key, 0) + 1
 
     def _record(self, key: tuple[str, ...], phases: Sequence[Phase], run: Run) -> None:
-        graph = torch.cuda.CUDAGraph()
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.stream.device)
         states = {purpose: [each.get_state() for each in streams] for purpose, streams in self.streams.items()}
-        try:
-            # Recording empties the allocator's cache, which other recordings of the process must not see; and streams that seeds
-            # run on are in the recording until its end, where another thread's step would use them too.
-            with one_thread, _uncollected():
-                for streams in self.streams.values():
-                    for each in streams:
-                        graph.register_generator_state(each)
-                with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
-                    run(phases)
-        except RuntimeError as error:
-            self.refused = (str(error).strip().splitlines() or ["no message"])[0]
-            log.warning(
-                "%s: its steps are not recorded as a CUDA graph (%s); they run one kernel at a time.", self.name, self.refused
-            )
-            torch.cuda.synchronize(self.stream.device)
-            for purpose, streams in self.streams.items():
-                streams[:] = [torch.Generator(self.stream.device).set_state(state) for state in states[purpose]]
-            self.graphs.clear()  # of other steps: they would draw from the generators that were replaced
-            return
+        # Recording waits for the device and empties the allocator's cache, which other recordings of the process must not see; and
+        # streams that seeds run on are in the recording until its end, where another thread's step would use them too.
+        with one_thread:
+            try:
+                self._capture(graph, phases, run)
+            except RuntimeError as error:
+                torch.cuda.set_stream(current)  # a recording that failed leaves its own
+                self._refuse((str(error).strip().splitlines() or ["no message"])[0], states)
+                return
         # Recording filled the generators' places on its own stream, where a late fill would undo that of the first replay.
-        torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
+        current.wait_stream(self.stream)
         self.graphs[key] = graph
+
+    def _capture(self, graph: torch.cuda.CUDAGraph, phases: Sequence[Phase], run: Run) -> None:
+        with _uncollected():
+            for streams in self.streams.values():
+                for each in streams:
+                    graph.register_generator_state(each)
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                run(phases)
+
+    def _refuse(self, why: str, states: Mapping[str, list[torch.Tensor]]) -> None:
+        self.refused = why
+        log.warning("%s: its steps are not recorded as a CUDA graph (%s); they run one kernel at a time.", self.name, why)
+        torch.cuda.synchronize(self.stream.device)
+        for purpose, streams in self.streams.items():
+            streams[:] = [torch.Generator(self.stream.device).set_state(state) for state in states[purpose]]
+        self.graphs.clear()  # of other steps: they would draw from the generators that were replaced

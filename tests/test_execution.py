@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import gc
+import itertools
 import threading
 import time
 import weakref
@@ -13,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganbench import registry, replay
+from ganbench import lanes, registry, replay
 from ganbench.compiled import CompilationError
 from ganbench.compiled import _check as compiled_is_right
 from ganbench.dataset import Location, load_dataset
@@ -60,10 +61,17 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         finally:
             recording.clear()
 
-    stream = SimpleNamespace(device="cpu", wait_stream=lambda other: None)
+    def stream(number: int) -> SimpleNamespace:
+        return SimpleNamespace(device="cpu", cuda_stream=number, wait_stream=lambda other: None)
+
+    numbers = itertools.count()
+    monkeypatch.setattr(lanes, "_streams", {})
+    monkeypatch.setattr(lanes, "_mine", threading.local())
     for name, stand_in in {
-        "Stream": lambda device: stream,
-        "current_stream": lambda device: stream,
+        "Stream": lambda device: stream(next(numbers)),
+        "current_stream": lambda device: stream(-1),
+        "current_device": lambda: 0,
+        "set_stream": lambda stream: None,
         "stream": lambda stream: contextlib.nullcontext(),
         "synchronize": lambda device: None,
         "CUDAGraph": Graph,

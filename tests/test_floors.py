@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 FLOORS: list[set[str]] = [
-    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval", "execution", "ranks", "shares"},
+    {"errors", "files", "registry", "rng", "record", "clock", "environment", "interval", "execution", "lanes", "ranks", "shares"},
     {
         "variant",
         "adversarial",
@@ -53,6 +53,7 @@ NEIGHBOURS = {
     ("environment", "record"),
     ("ranks", "errors"),  # a process that is lost, and rows that cannot be shared out, are told to the user
     ("execution", "errors"),
+    ("lanes", "errors"),
     ("shares", "errors"),
     ("shares", "ranks"),
     ("mixture", "dataset"),  # a data set is drawn from its modes

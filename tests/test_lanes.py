@@ -19,8 +19,11 @@ class Stream:
     worked_on: list[int] = []
 
     def __init__(self, device: str) -> None:
-        self.cuda_stream = Stream.made % 32
+        self.device, self.cuda_stream, self.waited_for = device, Stream.made % 32, []
         Stream.made += 1
+
+    def wait_stream(self, other: "Stream") -> None:
+        self.waited_for.append(other.cuda_stream)
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,7 @@ def _streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(lanes, "_streams", {})
     monkeypatch.setattr(lanes, "_mine", threading.local())
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext(Stream.worked_on.append(stream.cuda_stream)))
     Stream.made, Stream.worked_on = 5, []  # others took some before
     return
@@ -68,6 +72,40 @@ def test_more_jobs_at_once_than_a_gpu_has_streams_for_are_refused(monkeypatch: p
     assert choose_crew(40, "cuda", 7).workers == 7
     with pytest.raises(UsageError, match="8 jobs at once are more than one GPU has streams for; give at most 7 --workers"):
         choose_crew(40, "cuda", 8)
+
+
+def test_a_device_is_the_same_by_its_name_and_by_its_number() -> None:
+    assert lanes.Lanes("cuda", 3).streams == lanes.Lanes("cuda:0", 3).streams
+
+
+@pytest.mark.parametrize("recording", [False, True])
+def test_what_seeds_give_is_kept_until_the_stream_that_goes_on_has_read_it(
+    recording: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current, kept = Stream("cuda"), []
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: current)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: recording)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: kept.append((tensor.item(), stream)))
+    side = lanes.Lanes("cuda", 2)
+    found = side.run(lambda index: (torch.tensor(index), {"watched": torch.tensor(10 + index)}, "no tensor"), 2)
+    assert [each[0].item() for each in found] == [0, 1]
+    assert sorted(number for number, _ in kept) == ([] if recording else [0, 1, 10, 11])
+    assert {stream for _, stream in kept} <= {current}
+    assert [stream.waited_for for stream in side.streams] == [[current.cuda_stream]] * 2
+    assert current.waited_for == [stream.cuda_stream for stream in side.streams]
+
+
+def test_streams_are_joined_where_a_seed_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = Stream("cuda")
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: current)
+    side = lanes.Lanes("cuda", 2)
+
+    def work(index: int) -> None:
+        raise ValueError(f"seed {index}")
+
+    with pytest.raises(ValueError, match="seed 0"):
+        side.run(work, 2)
+    assert current.waited_for == [stream.cuda_stream for stream in side.streams]
 
 
 def test_seeds_apart_on_a_cpu_follow_each_other() -> None:
