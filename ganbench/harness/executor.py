@@ -5,6 +5,7 @@ Records, progress and training states go by files below the output folder, so th
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def caught(job: Job, setting: Setting, work: Callable[[], None]) -> Failure | No
         work()
     except (Exception, SystemExit) as error:  # one job's failure, even a call of exit, must not end the others
         log = log_path(job, setting.out)
-        write_atomically(log, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
+        with contextlib.suppress(OSError):  # a full disk is a story that cannot be kept
+            write_atomically(log, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
         if isinstance(error, GanbenchError):
             return Failure(job, str(error))
         return Failure(job, f"{described(error)}; the whole story is in {log}.")

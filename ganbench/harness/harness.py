@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ganbench.clock import utc_now
 from ganbench.dataset import LoadedDataset
+from ganbench.errors import GanbenchError, RunFailedError, described
 from ganbench.harness.claim import claim
 from ganbench.harness.executor import Executor, Failure
 from ganbench.harness.job import status_path
@@ -56,10 +57,18 @@ def prepare(suite: Suite, setting: Setting, overwrite: bool = False) -> Prepared
 def run_suite(prepared: Prepared, setting: Setting, executor: Executor, console: Console) -> Finished:
     """Run the jobs that are left and read all records. A job that fails leaves `failed` records with the reason."""
     failures: list[Failure] = []
+    unwritten: list[str] = []
 
     def on_failure(failure: Failure) -> None:
         failures.append(failure)
         console.print(f"{failure.job.label} failed: {failure.message}", style="red", highlight=False, soft_wrap=True, markup=False)
+        try:
+            note(failure)
+        except (OSError, GanbenchError) as error:  # a full disk: the other jobs may still end well
+            why = str(error).rstrip(".") if isinstance(error, GanbenchError) else f"{described(error)}; run the same command again"
+            unwritten.append(f"{failure.job.label} failed, and that could not be written down: {why}.")
+
+    def note(failure: Failure) -> None:
         Reporter(status_path(failure.job, setting)).say("failed")
         for seed in failure.job.seeds:
             path = failure.job.record_path(setting.out, seed)
@@ -77,6 +86,8 @@ def run_suite(prepared: Prepared, setting: Setting, executor: Executor, console:
         with Display(console, paths) as display, contextlib.redirect_stdout(sys.stderr):
             if prepared.left:
                 executor.run(prepared.left, replace(setting, token=token), display.refresh, on_failure)
+    if unwritten:
+        raise RunFailedError(unwritten[0])
     records = [load_record(job.record_path(setting.out, seed)) for job in prepared.jobs for seed in job.seeds]
     return Finished(records, failures)
 

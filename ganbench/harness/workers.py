@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from ganbench.environment import available_cores, visible_gpus
-from ganbench.errors import UsageError, described
+from ganbench.errors import GanbenchError, UsageError, described
 from ganbench.harness.executor import Failure, attempt, caught
 from ganbench.harness.job import run_lane
 from ganbench.harness.plan import Job, Setting
@@ -63,11 +63,15 @@ class Crew:
         waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in jobs:
             waiting.put(job)
-        stop = threading.Event()
-        slots = [
-            threading.Thread(target=work, args=(waiting, setting, stop, on_failure), daemon=True)
-            for work in self._slots(setting.device)
-        ]
+        stop, broken = threading.Event(), list[Exception]()
+
+        def keep_at(work: Callable[..., None]) -> None:
+            try:
+                work(waiting, setting, stop, on_failure)
+            except Exception as error:
+                broken.append(error)
+
+        slots = [threading.Thread(target=keep_at, args=(work,), daemon=True) for work in self._slots(setting.device)]
         for slot in slots:
             slot.start()
         try:
@@ -78,6 +82,8 @@ class Crew:
             stop.set()
             for slot in slots:
                 slot.join()
+        while not waiting.empty():  # no slot was left for them
+            on_failure(Failure(waiting.get_nowait(), _lost(broken[0])))
 
     def _slots(self, device: str) -> list[Callable[..., None]]:
         """What each slot does until no job is left."""
@@ -139,8 +145,12 @@ def _work(
                 job = waiting.get_nowait()
             except queue.Empty:
                 return
-            executor = executor or _start(threads, variables)
-            future = executor.submit(attempt, job, setting, threads, os.getpid())
+            try:
+                executor, future = _hand(executor, job, setting, threads, variables)
+            except Exception as unstarted:  # no process can be started
+                on_failure(Failure(job, _lost(unstarted)))
+                executor = None
+                continue
             while not wait([future], timeout=0.25).done and not stop.is_set():
                 pass
             if stop.is_set():
@@ -159,7 +169,22 @@ def _work(
             executor.shutdown(wait=True, kill_workers=True)
 
 
+def _hand(
+    executor: ProcessPoolExecutor | None, job: Job, setting: Setting, threads: int, variables: dict[str, str]
+) -> tuple[ProcessPoolExecutor, Future[Failure | None]]:
+    """A job handed to the worker process, or to a new one where there is none yet, or it died while it idled."""
+    if executor is not None:
+        try:
+            return executor, executor.submit(attempt, job, setting, threads, os.getpid())
+        except BrokenProcessPool:
+            executor.shutdown(wait=False, kill_workers=True)
+    executor = _start(threads, variables)
+    return executor, executor.submit(attempt, job, setting, threads, os.getpid())
+
+
 def _lost(error: BaseException) -> str:
+    if isinstance(error, GanbenchError):
+        return str(error)
     return DIED if isinstance(error, BrokenProcessPool) else f"{described(error)}; run the same command again."
 
 
