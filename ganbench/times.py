@@ -186,7 +186,18 @@ def all_files(paths: list[Path]) -> tuple[list[Path], list[Path]]:
 def load_all(paths: list[Path]) -> tuple[list[Record], list[TimeRecord]]:
     """Every record and every time record of `all_files`."""
     runs, times = all_files(paths)
-    return [load_record(path) for path in runs], [load_times(path) for path in times]
+    return [load_record(path) for path in runs], load_each_once(times)
+
+
+def load_each_once(paths: list[Path]) -> list[TimeRecord]:
+    """The time records of these files, of equal ones the first. Raises InvalidInputError where two of the same differ."""
+    found: dict[Path, tuple[Path, TimeRecord]] = {}
+    for path in paths:
+        record = load_times(path)
+        first, known = found.setdefault(place_of(record), (path, record))
+        if record != known:
+            raise InvalidInputError(f"{first} and {path} are of the same timing, with other numbers; leave one of them out.")
+    return [record for _, record in found.values()]
 
 
 def _time_files_of(path: Path, below: list[Path]) -> list[Path]:

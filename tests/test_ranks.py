@@ -63,7 +63,7 @@ def test_a_gpu_that_is_not_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -
         "cpu",
         "cuda",
     ]
-    with pytest.raises(UsageError, match="--device cuda:2 is not there: this machine has 2 GPUs, counted from 0"):
+    with pytest.raises(UsageError, match="--device cuda:2 is not there: GPUs are counted from 0, and this machine has 2"):
         device_name("cuda:2")
     for name in ("cudaa", "cuda:", "cuda:-1", "cuda:01", "cuda:٣", "CPU", "cuda:x", "cpu:0"):
         with pytest.raises(UsageError, match=f"--device {name} is not known"):

@@ -319,3 +319,12 @@ def test_publish_reads_both_kinds(tmp_path: Path) -> None:
     assert (tmp_path / "site/speed.html").is_file()
     alone = CliRunner().invoke(app, ["publish", str(tmp_path / "time"), "--out", str(tmp_path / "other")])
     assert "no records of runs to publish" in str(alone.exception)
+
+
+def test_equal_time_records_count_once_and_others_of_the_same_timing_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        variant_times().save(tmp_path / f"times/{name}.json")
+    assert load_all([tmp_path]) == ([], [variant_times()])
+    variant_times(seconds=0.5).save(tmp_path / "times/c.json")
+    with pytest.raises(InvalidInputError, match=r"a.json and .*c.json are of the same timing, with other numbers"):
+        load_all([tmp_path])

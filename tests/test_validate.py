@@ -1,6 +1,7 @@
 """`validate`: every kind of broken record is refused with its reason, and every committed one passes."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,26 @@ def test_the_command(tmp_path: Path) -> None:
     document = json.loads(bad.stdout)
     assert (document["records"], document["valid"]) == (1, False)
     assert "10 of 400 steps" in document["problems"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda scores: scores["modes"].update(value=99), "Its modes is 99, and no samples score above 8"),
+        (lambda scores: scores["reverse-kl"].update(value=-1e300), "Its reverse-kl is -1e+300, and no samples score below 0"),
+        (lambda scores: scores.pop("modes"), "Its specification asks for modes, and it has no such score"),
+    ],
+)
+def test_nothing_is_ranked_or_compared_by_what_no_samples_score(change, told: str, tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "results/pacgan-ring/records/ring-8"
+    for name in ("nsgan", "real", "noise"):
+        shutil.copytree(source / name, tmp_path / "records/ring-8" / name)
+    path = tmp_path / "records/ring-8/nsgan/seed-3.json"
+    content = json.loads(path.read_text())
+    change(content["scores"])
+    path.write_text(json.dumps(content))
+    published = Path(__file__).parents[1] / "baselines/published.toml"
+    for words in (["rank", str(tmp_path)], ["compare", str(tmp_path), "--published", str(published)], ["validate", str(tmp_path)]):
+        done = CliRunner().invoke(app, words)
+        assert done.exception is not None
+        assert told in f"{done.exception}{done.output}"

@@ -82,10 +82,13 @@ def compare(
     """Set records beside the published numbers that their suite aims at, with the difference in standard errors."""
     from ganbench.leaderboard.published import compare as beside
     from ganbench.leaderboard.published import load_published, plain, render, within
+    from ganbench.leaderboard.validate_scores import check_scores
     from ganbench.record import load_records
 
     tables = load_published(published)
-    found = beside(load_records(records), tables)
+    ours = load_records(records)
+    check_scores(ours)
+    found = beside(ours, tables)
     if not found:
         suites = ", ".join(sorted({suite for table in tables for suite in table.suites})) or "none"
         raise UsageError(

@@ -37,7 +37,9 @@ def device_name(name: str, ranks: Ranks = ALONE) -> str:
         raise UsageError(f"--device {name} needs a CUDA device and this machine has none; give --device cpu.")
     number, count = int(name.partition(":")[2] or 0), torch.cuda.device_count()
     if name != "cpu" and number >= count:
-        raise UsageError(f"--device {name} is not there: this machine has {count} GPUs, counted from 0; give --device cuda.")
+        raise UsageError(
+            f"--device {name} is not there: GPUs are counted from 0, and this machine has {count}; give --device cuda."
+        )
     return name
 
 

@@ -29,7 +29,7 @@ def publish(
     from ganbench.leaderboard.site.publish import publish as write_site
     from ganbench.leaderboard.validate_times import check_times
     from ganbench.record import check_apart, load_record, output_folder
-    from ganbench.times import all_files, load_times
+    from ganbench.times import all_files, load_each_once
 
     given = published or (USUAL if USUAL.exists() else None)
     tables = load_published(given) if given else []
@@ -41,7 +41,7 @@ def publish(
             known.append(load_record(file))
             folders[known[-1].fingerprint] = output_folder(file)
             report("reading records", done, len(files))
-        times = [load_times(file) for file in timed]
+        times = load_each_once(timed)
         check_times(times)
         site = write_site(known, folders, out, tables, report, times)
     if as_json:

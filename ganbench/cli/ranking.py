@@ -40,13 +40,16 @@ def rank(
     from ganbench.leaderboard.across_text import plain, to_csv, to_markdown
     from ganbench.leaderboard.critical_difference import check_form, save_diagram
     from ganbench.leaderboard.summary import summarise
+    from ganbench.leaderboard.validate_scores import check_scores
     from ganbench.record import load_records
 
     if as_json and format not in (None, Format.json):
         raise UsageError(f"--json and --format {format} exclude each other; give one of them.")
     if figure is not None:
         check_form(figure)
-    found = across(summarise(load_records(records)), metric)
+    known = load_records(records)
+    check_scores(known)
+    found = across(summarise(known), metric)
     if figure is not None:
         save_diagram(found, figure)
     if as_json or format is Format.json:

@@ -118,11 +118,14 @@ def _show(timed: Timed, out: Path, base: str | None, format: Format | None) -> N
         )
 
 
+MOST_SEEDS = 100_000  # more is a slip of the hand
+
+
 def _counts(text: str) -> tuple[int, ...]:
     try:
         counts = tuple(int(part) for part in text.split(","))
     except ValueError:
         counts = ()
-    if not counts or min(counts) < 1:
+    if not counts or min(counts) < 1 or max(counts) > MOST_SEEDS:
         raise UsageError(f"--seeds {text} are no numbers of stacked seeds; write --seeds 1,4.")
     return counts

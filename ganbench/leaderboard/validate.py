@@ -6,7 +6,6 @@ checkpoint again.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,14 +17,14 @@ from ganbench.clock import is_utc
 from ganbench.errors import GanbenchError
 from ganbench.files import file_digest
 from ganbench.leaderboard.grouping import dataset_identity, row_identity
+from ganbench.leaderboard.validate_scores import fault_of, score_faults
 from ganbench.leaderboard.validate_times import time_faults
-from ganbench.record import Record, Score, is_time_record, load_record
+from ganbench.record import Record, is_time_record, load_record
 from ganbench.times import load_times
 
 if TYPE_CHECKING:
-    from ganbench.metric import Metric
+    pass
 
-ROUNDING = 1e-9  # a bound may be missed by so much, of its size or of 1
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -71,13 +70,12 @@ def faults(record: Record, path: Path | None = None) -> Iterator[str]:
     yield from _of_timing(record)
     yield from _of_hashes(record)
     yield from _of_protocol(record)
-    for label, score in record.scores.items():
-        yield from _of_score(record, label, score)
+    yield from score_faults(record)
     for evaluation in record.evaluations:
         if not 0 <= evaluation.step <= record.steps_done:
             yield f"It was evaluated at step {evaluation.step} of {record.steps_done}; run its job again."
         for label, score in evaluation.scores.items():
-            yield from _of_score(record, label, score)
+            yield from fault_of(record, label, score)
     if path is not None:
         yield from _of_place(record, path)
         yield from _of_checkpoint(record, path)
@@ -180,59 +178,6 @@ def _of_protocol(record: Record) -> Iterator[str]:
     wanted = record.specification.get("samples")
     if isinstance(wanted, int) and protocol.samples.count != wanted:
         yield f"It was scored on {protocol.samples.count} samples where its specification has {wanted}; score its checkpoint again."
-
-
-def _of_score(record: Record, label: str, score: Score) -> Iterator[str]:
-    described = record.protocol.metrics.get(label) if record.protocol else None
-    if described is None:
-        yield f"It has a score {label!r} that its protocol does not describe; score its checkpoint again."
-        return
-    known = registry.entries("metrics").get(str(described.get("name")))
-    if known is None:
-        return  # a metric of somebody's own: nothing is known of its range
-    metric = known.load()
-    try:
-        extractor = record.protocol.extractor_of(label) if record.protocol else {}
-    except GanbenchError as error:
-        yield str(error)
-        return
-    if label != metric.label(str(extractor.get("name"))):
-        yield f"Its score {label!r} is described as {metric.name} of {extractor.get('name')} features; score its checkpoint again."
-        return
-    version = described.get("version")
-    if not isinstance(version, int) or not 1 <= version <= metric.version:
-        yield f"Its {label} is version {version} of {metric.name}, and this ganbench has {metric.version}; upgrade ganbench."
-    if score.better != metric.better:
-        yield f"Its {label} says that {score.better} is better, and for {metric.name} {metric.better} is; run its job again."
-    most = _most(record, label, metric)
-    if metric.least is not None and score.value < metric.least - ROUNDING * max(1.0, abs(metric.least)):
-        yield f"Its {label} is {score.value:g}, and no samples score below {metric.least:g}; run its job again."
-    if most is not None and score.value > most + ROUNDING * max(1.0, abs(most)):
-        yield f"Its {label} is {score.value:g}, and no samples score above {most:g}; run its job again."
-    if metric.name == "modes" and not score.value.is_integer():
-        yield f"Its {label} is {score.value:g}, and modes are counted; run its job again."
-    if score.interval is not None and not score.interval[0] <= score.interval[1]:
-        yield f"The interval of its {label} ends before it begins; run its job again."
-    if score.error is not None and score.error < 0:
-        yield f"The error of its {label} is {score.error:g}, below 0; run its job again."
-
-
-def _most(record: Record, label: str, metric: Metric) -> float | None:
-    """The largest value of a metric on a record's data; None where nothing bounds it."""
-    if metric.name == "is":
-        return _classes(record, label)
-    dataset = registry.entries("datasets").get(record.dataset.name)
-    modes = None if dataset is None else dataset.load().modes
-    if modes is not None and metric.name in ("modes", "reverse-kl"):
-        return float(modes) if metric.name == "modes" else math.log(modes)
-    return metric.most
-
-
-def _classes(record: Record, label: str) -> float | None:
-    """The number of classes of a score's extractor, which an Inception Score cannot pass; None where it is not known."""
-    assert record.protocol is not None  # it describes the score
-    extractor = registry.entries("extractors").get(str(record.protocol.extractor_of(label).get("name")))
-    return None if extractor is None else extractor.load().classes
 
 
 def _of_place(record: Record, path: Path) -> Iterator[str]:
