@@ -63,7 +63,8 @@ class Training:
         if reason := variant.refuses(self.space):
             raise UsageError(f"{variant.name} cannot be trained on {dataset.name}: {reason}")
         self.device, self.dtype, self.watch_every = device, dtype, watch_every
-        self._apart = Lanes(device, len(seeds)) if apart(dataset.shape) else None
+        # What several processes tell each other keeps to one stream.
+        self._apart = Lanes("cpu" if ranks.several else device, len(seeds)) if apart(dataset.shape) else None
         check_batch_shared(recipe.batch_size, ranks, variant.name)
         self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several, execution.bf16)
         self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
