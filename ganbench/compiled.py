@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
+from ganbench.bound import Tensors
 from ganbench.errors import GanbenchError
 from ganbench.execution import arithmetic
-from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full, laid_out_like
+from ganbench.lanes import Lanes
+from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full, laid_out_like, only
 from ganbench.variant import Phase
 
 Batched = dict[str, Any]  # the fields of a Batch, each (S, B, ...)
@@ -30,19 +32,42 @@ class CompilationError(GanbenchError):
 
 
 def compile_gradients(
-    phase: Phase, networks: Mapping[str, StackedNetwork], example: Batched, backend: str = "inductor"
+    phase: Phase,
+    networks: Mapping[str, StackedNetwork],
+    example: Batched,
+    backend: str = "inductor",
+    apart: Lanes | None = None,
 ) -> Callable[[Batched], list[Tensor]]:
     """A function from a batch shaped like `example` to the gradients of the phase's parameters, (S, ...) each, in their order
     and laid out as they are.
 
-    It updates the networks' buffers in place, as the objective does. Raises CompilationError where the phase cannot be traced or
-    compiled, or where the example's gradient is further from that in full float32 than 4 times the eager one and 1e-3 of its norm.
+    It updates the networks' buffers in place, as the objective does. With lanes one seed's gradients are compiled, and computed
+    for each seed `apart`. Raises CompilationError where the phase cannot be traced or compiled, or where the example's gradient is
+    further from that in full float32 than 4 times the eager one and 1e-3 of its norm.
     """
+    count = len(example["real"])
+    if apart is None or count == 1:
+        return partial(_compile(phase, networks, example, backend), networks)
+    ones = [{name: net.only(index) for name, net in networks.items()} for index in range(count)]
+    run = _compile(phase, ones[0], only(example, 0), backend)
+    leaves = [value for name in phase.updates for value in networks[name].parameters.values()]
+
+    def compiled(batch: Batched) -> list[Tensor]:
+        found = apart.run(lambda index: run(ones[index], only(batch, index)), count)
+        with torch.no_grad():
+            parts = zip(leaves, zip(*found, strict=True), strict=True)
+            return [torch.cat(each, out=torch.empty_like(leaf)) for leaf, each in parts]
+
+    return compiled
+
+
+def _compile(
+    phase: Phase, networks: Mapping[str, StackedNetwork], example: Batched, backend: str
+) -> Callable[[Mapping[str, StackedNetwork], Batched], list[Tensor]]:
+    """A function of networks and a batch, shaped like these, to the gradients."""
     from torch.fx.experimental.proxy_tensor import make_fx  # a second to import, and few need it
 
     binders = {name: net.alone for name, net in networks.items()}
-    parameters = {name: net.frozen for name, net in networks.items()}
-    buffers = {name: net.buffers for name, net in networks.items()}
 
     def gradients(binders: Mapping[str, Binder], *flat: Tensor) -> list[Tensor]:
         frozen, held, batch = tree_unflatten(list(flat), form)
@@ -55,8 +80,7 @@ def compile_gradients(
         found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
         return [each.contiguous() for each in found]
 
-    leaves = [value for name in phase.updates for value in parameters[name].values()]
-    state, form = tree_flatten((parameters, buffers, example))
+    state, form = tree_flatten(_held(networks, example))
     try:
         # Without cuDNN a batch norm is traced as arithmetic that can be fused; what convolutions run on is chosen later.
         with torch.backends.cudnn.flags(enabled=False):
@@ -72,11 +96,16 @@ def compile_gradients(
     _check(phase, found, gradients(binders, *_copies(state)), _precisely(exact, state))
 
     @torch.no_grad()
-    def compiled(batch: Batched) -> list[Tensor]:
-        found: list[Tensor] = run(*tree_flatten((parameters, buffers, batch))[0])
+    def compiled(networks: Mapping[str, StackedNetwork], batch: Batched) -> list[Tensor]:
+        found: list[Tensor] = run(*tree_flatten(_held(networks, batch))[0])
+        leaves = [value for name in phase.updates for value in networks[name].frozen.values()]
         return [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
 
     return compiled
+
+
+def _held(networks: Mapping[str, StackedNetwork], batch: Batched) -> tuple[dict[str, Tensors], dict[str, Tensors], Batched]:
+    return {name: net.frozen for name, net in networks.items()}, {name: net.buffers for name, net in networks.items()}, batch
 
 
 def _copies(tensors: list[Tensor]) -> list[Tensor]:

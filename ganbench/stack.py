@@ -123,8 +123,8 @@ def differentiate(
     if apart and count > 1:
 
         def one(index: int) -> tuple[Tensor, Tensors, list[Tensor]]:
-            only = {name: net.only(index) for name, net in networks.items()}
-            return differentiate(objective, only, updated, tree_map(lambda value: value[index : index + 1], batch))
+            alone = {name: net.only(index) for name, net in networks.items()}
+            return differentiate(objective, alone, updated, only(batch, index))
 
         alone = apart.run(one, count)
         losses, watched, gradients = zip(*alone, strict=True)
@@ -134,6 +134,12 @@ def differentiate(
     loss, seen = evaluate(objective, networks, updated, batch)
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
+
+
+def only(batch: dict[str, Any], index: int) -> dict[str, Any]:
+    """What one of the seeds has of a batch, as a batch of one seed: (1, B, ...) each."""
+    found: dict[str, Any] = tree_map(lambda value: value[index : index + 1], batch)
+    return found
 
 
 def laid_out_like(leaf: Tensor, tensor: Tensor) -> Tensor:

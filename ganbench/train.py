@@ -252,7 +252,7 @@ class Training:
             watch = Stopwatch(self.device)
             try:
                 with watch:
-                    self._compiled[phase.name] = compile_gradients(phase, self.networks, example)
+                    self._compiled[phase.name] = compile_gradients(phase, self.networks, example, apart=self._apart)
             except CompilationError as error:
                 log.warning("%s: %s", self.variant.name, error)
                 self._compiled[phase.name] = None

@@ -145,7 +145,7 @@ def test_steps_that_were_all_watched_are_called_eager(cuda: list[str], monkeypat
 
 
 def test_an_estimate_compiles_nothing(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def compiles(*_: object) -> None:
+    def compiles(*_: object, **__: object) -> None:
         raise AssertionError("compiled for an estimate")
 
     monkeypatch.setattr("ganbench.train.compile_gradients", compiles)

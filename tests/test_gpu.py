@@ -100,6 +100,15 @@ def test_seeds_on_streams_of_their_own_are_the_seeds_together(name: str, graphs:
         torch.testing.assert_close(ours[key], value, rtol=1e-7, atol=1e-7, msg=lambda text, key=key: f"{key}: {text}")
 
 
+def test_compiled_seeds_side_by_side_train() -> None:
+    variant = registry.find("variants", "nsgan").load()
+    recipe = dataclasses.replace(variant.recipe, batch_size=16)
+    state = Training(variant, recipe, noise(), [0, 1, 2], 40, watch_every=40, device="cuda", execution=Execution(compile=True))
+    state.advance(20)
+    assert state.executed == "graphs, compiled"  # each phase's gradients were compared with the eager ones
+    assert state.diverged_at == [None] * 3
+
+
 def test_compiled_gradients_are_the_eager_ones() -> None:
     data, variant = load_dataset("ring-8", Location()), registry.find("variants", "pacgan2").load()
     recipe = dataclasses.replace(variant.recipe_for(Space(data.shape)), batch_size=24, architecture="pacgan-toy")

@@ -13,6 +13,7 @@ from ganbench.compiled import compile_gradients
 from ganbench.dataset import LoadedDataset, Part
 from ganbench.execution import channels_last
 from ganbench.generator import save_generator
+from ganbench.lanes import Lanes
 from ganbench.stack import differentiate
 from ganbench.train import Training
 from ganbench.variant import Space
@@ -138,12 +139,13 @@ def test_a_checkpoint_has_the_bytes_that_the_usual_order_has(tmp_path: Path) -> 
     assert all(value.is_contiguous() for value in state.generator(1).state_dict().values())
 
 
-def test_compiled_gradients_lie_as_their_weights() -> None:
+@pytest.mark.parametrize("apart", [None, Lanes("cpu", 2)])
+def test_compiled_gradients_lie_as_their_weights(apart: Lanes | None) -> None:
     state = training("nsgan", [0, 3])
     phase = state.variant.phases[0]
     state._prepare(state.variant.phases)
     batch = state._draw(phase, state._drawn[0])
-    compiled = compile_gradients(phase, state.networks, batch, backend="eager")(batch)
+    compiled = compile_gradients(phase, state.networks, batch, backend="eager", apart=apart)(batch)
     leaves = [value for name in phase.updates for value in state.networks[name].parameters.values()]
     for leaf, each in zip(leaves, compiled, strict=True):
         assert each.shape == leaf.shape

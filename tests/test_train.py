@@ -14,6 +14,7 @@ from ganbench.dataset import LoadedDataset, Part
 from ganbench.errors import InvalidInputError, UsageError
 from ganbench.execution import Execution, arithmetic
 from ganbench.generator import draw_latents, draw_samples, load_generator, save_generator, to_uint8
+from ganbench.lanes import Lanes
 from ganbench.rng import stream
 from ganbench.stack import evaluate
 from ganbench.train import Training
@@ -310,15 +311,16 @@ def test_a_state_that_was_cut_short_is_an_error(tmp_path) -> None:
         load_state(tmp_path)
 
 
+@pytest.mark.parametrize("apart", [None, Lanes("cpu", 2)])
 @pytest.mark.parametrize("name", ["nsgan", "wgan-gp", "acgan", "vae"])
-def test_traced_gradients_are_the_eager_ones(name: str) -> None:
+def test_traced_gradients_are_the_eager_ones(name: str, apart: Lanes | None) -> None:
     # Traced and run again operation by operation, without a code generator: what is tested is that the trace holds the whole phase.
     state = training(name, (2,), [0, 3])
     state.advance(1)
     for phase in state.variant.phases:
         state._prepare([phase])
         batch = state._draw(phase, state._drawn[0])
-        compiled = compile_gradients(phase, state.networks, batch, backend="aot_eager")
+        compiled = compile_gradients(phase, state.networks, batch, backend="aot_eager", apart=apart)
         held = [value for net in state.networks.values() for value in net.buffers.values()]
         before = [value.clone() for value in held]
         batch = state._draw(phase, state._drawn[0])  # another one than the trace was made from
@@ -336,7 +338,7 @@ def test_traced_gradients_are_the_eager_ones(name: str) -> None:
 
 
 def test_what_cannot_be_compiled_is_trained_eagerly(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(*args: object) -> None:
+    def refuse(*args: object, apart: object) -> None:
         raise CompilationError("The phase d cannot be compiled (no reason); train without --compile.")
 
     monkeypatch.setattr("ganbench.train.compile_gradients", refuse)
