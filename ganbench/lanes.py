@@ -74,7 +74,7 @@ class Lanes:
         # `current` has read it. A recording's memory is its own.
         if not torch.cuda.is_current_stream_capturing():
             for tensor in tree_leaves(found):
-                if isinstance(tensor, Tensor):
+                if isinstance(tensor, Tensor) and tensor.is_cuda:
                     tensor.record_stream(current)
         return found
 

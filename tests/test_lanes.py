@@ -85,6 +85,7 @@ def test_what_seeds_give_is_kept_until_the_stream_that_goes_on_has_read_it(
     current, kept = Stream("cuda"), []
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: current)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: recording)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: kept.append((tensor.item(), stream)))
     side = lanes.Lanes("cuda", 2)
     found = side.run(lambda index: (torch.tensor(index), {"watched": torch.tensor(10 + index)}, "no tensor"), 2)
