@@ -20,7 +20,7 @@ from ganbench.bound import Tensors
 from ganbench.errors import GanbenchError
 from ganbench.execution import arithmetic
 from ganbench.lanes import Lanes
-from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full, laid_out_like, only
+from ganbench.stack import Binder, StackedNetwork, evaluate_at, in_full, joined, laid_out_like, only
 from ganbench.variant import Phase
 
 Batched = dict[str, Any]  # the fields of a Batch, each (S, B, ...)
@@ -50,13 +50,10 @@ def compile_gradients(
         return partial(_compile(phase, networks, example, backend), networks)
     ones = [{name: net.only(index) for name, net in networks.items()} for index in range(count)]
     run = _compile(phase, ones[0], only(example, 0), backend)
-    leaves = [value for name in phase.updates for value in networks[name].parameters.values()]
+    leaves = [value for name in phase.updates for value in networks[name].frozen.values()]
 
     def compiled(batch: Batched) -> list[Tensor]:
-        found = apart.run(lambda index: run(ones[index], only(batch, index)), count)
-        with torch.no_grad():
-            parts = zip(leaves, zip(*found, strict=True), strict=True)
-            return [torch.cat(each, out=torch.empty_like(leaf)) for leaf, each in parts]
+        return joined(leaves, apart.run(lambda index: run(ones[index], only(batch, index)), count))
 
     return compiled
 

@@ -8,7 +8,7 @@ computed apart: convolutions of large networks with several sets of weights at o
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -129,8 +129,7 @@ def differentiate(
         alone = apart.run(one, count)
         losses, watched, gradients = zip(*alone, strict=True)
         together = {key: torch.cat([each[key] for each in watched]) for key in watched[0]}
-        parts = zip(leaves, zip(*gradients, strict=True), strict=True)
-        return torch.cat(losses), together, [torch.cat(each, out=torch.empty_like(leaf)) for leaf, each in parts]
+        return torch.cat(losses), together, joined(leaves, gradients)
     loss, seen = evaluate(objective, networks, updated, batch)
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
@@ -140,6 +139,12 @@ def only(batch: dict[str, Any], index: int) -> dict[str, Any]:
     """What one of the seeds has of a batch, as a batch of one seed: (1, B, ...) each."""
     found: dict[str, Any] = tree_map(lambda value: value[index : index + 1], batch)
     return found
+
+
+def joined(leaves: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """The gradients (1, ...) of each seed in turn, as (S, ...) each, laid out as the leaves."""
+    parts = zip(leaves, zip(*gradients, strict=True), strict=True)
+    return [torch.cat(each, out=torch.empty_like(leaf)) for leaf, each in parts]
 
 
 def laid_out_like(leaf: Tensor, tensor: Tensor) -> Tensor:

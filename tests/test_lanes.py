@@ -9,7 +9,7 @@ import torch
 
 from ganbench import lanes
 from ganbench.errors import UsageError
-from ganbench.harness.workers import ON_ONE_GPU, choose_crew
+from ganbench.harness.workers import choose_crew
 
 
 class Stream:
@@ -38,23 +38,23 @@ def _streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_threads_work_and_record_on_streams_of_their_own() -> None:
-    recorders, all_in = [lanes.recorder("cuda").cuda_stream], threading.Barrier(ON_ONE_GPU)
+    recorders, all_in = [lanes.recorder("cuda").cuda_stream], threading.Barrier(lanes.JOBS_AT_ONCE)
 
     def job() -> None:
         with lanes.working("cuda"):
             recorders.append(lanes.recorder("cuda").cuda_stream)
             all_in.wait(timeout=20)
 
-    threads = [threading.Thread(target=job) for _ in range(ON_ONE_GPU)]
+    threads = [threading.Thread(target=job) for _ in range(lanes.JOBS_AT_ONCE)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     shared = [stream.cuda_stream for stream in lanes.Lanes("cuda", 40).streams]
     taken = [*recorders, *Stream.worked_on, *shared]
-    assert len(taken) == 1 + 2 * ON_ONE_GPU + lanes.SIDE_BY_SIDE
+    assert len(taken) == 1 + 2 * lanes.JOBS_AT_ONCE + lanes.SIDE_BY_SIDE
     assert len(set(taken)) == len(taken)
-    assert ON_ONE_GPU == lanes.JOBS_AT_ONCE
+    assert lanes.JOBS_AT_ONCE == 7
 
 
 def test_streams_are_given_back_and_there_is_an_end_of_them() -> None:

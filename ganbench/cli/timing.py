@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Base = Annotated[
     str | None, typer.Option(metavar="VARIANT", help="Compare every step with this variant's, with as many seeds on the same data.")
 ]
+MOST_SEEDS = 100_000  # more is a slip of the hand
 
 
 def time(
@@ -116,9 +117,6 @@ def _show(timed: Timed, out: Path, base: str | None, format: Format | None) -> N
         raise RunFailedError(
             f"{len(timed.failures)} could not be timed, the first {next(iter(timed.failures))}; mend or leave it out."
         )
-
-
-MOST_SEEDS = 100_000  # more is a slip of the hand
 
 
 def _counts(text: str) -> tuple[int, ...]:

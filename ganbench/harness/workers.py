@@ -30,9 +30,6 @@ from ganbench.harness.plan import Job, Setting
 DIED = "its worker process died (killed, or out of memory); run the same command again to go on from its last state."
 
 
-ON_ONE_GPU = 7  # jobs at once: `ganbench.lanes.JOBS_AT_ONCE`, which imports torch
-
-
 @dataclass(frozen=True)
 class Crew:
     """How many workers there are and how many threads each may use; together no more than the cores. 0 workers: this process."""
@@ -123,8 +120,13 @@ def choose_crew(jobs: int, device: str, workers: int | None = None, *, small: bo
         workers = max(1, min(places, jobs))
     if workers < 0:
         raise UsageError(f"{workers} workers cannot be; give 1 or more, or 0 to run in this process.")
-    if device.startswith("cuda") and len(visible_gpus(device)) < 2 and workers > ON_ONE_GPU:
-        raise UsageError(f"{workers} jobs at once are more than one GPU has streams for; give at most {ON_ONE_GPU} --workers.")
+    if device.startswith("cuda") and len(visible_gpus(device)) < 2:
+        from ganbench.lanes import JOBS_AT_ONCE  # imports torch
+
+        if workers > JOBS_AT_ONCE:
+            raise UsageError(
+                f"{workers} jobs at once are more than one GPU has streams for; give at most {JOBS_AT_ONCE} --workers."
+            )
     one = small and not device.startswith("cuda")
     return Crew(workers, 1 if one else max(1, cores // max(1, workers)))
 

@@ -32,8 +32,8 @@ def seed_charts(records: Sequence[VariantTimes]) -> list[Panel]:
 
 def _named(record: VariantTimes) -> str:
     """A variant, and how it was executed where that is not as usual: a line of its own."""
-    compiled = ["compiled"] if record.how.get("compile") else []
-    return ", ".join([record.variant.name, *compiled, *(str(value) for value in [record.how.get("precision")] if value)])
+    how = ["compiled" if record.how.get("compile") else "", str(record.how.get("precision", ""))]
+    return ", ".join([record.variant.name, *filter(None, how)])
 
 
 def _costs(of_one_variant: Sequence[VariantTimes], among: Sequence[VariantTimes]) -> list[tuple[float, float]]:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ganbench import registry
 from ganbench.clock import is_utc
@@ -21,9 +20,6 @@ from ganbench.leaderboard.validate_scores import fault_of, score_faults
 from ganbench.leaderboard.validate_times import time_faults
 from ganbench.record import Record, is_time_record, load_record
 from ganbench.times import load_times
-
-if TYPE_CHECKING:
-    pass
 
 HASH = re.compile(r"[0-9a-f]{64}")
 
