@@ -65,7 +65,8 @@ def channels_last(device: str, shape: tuple[int, ...]) -> bool:
     """Whether weights of DCGAN's convolutions, and so the maps between them, lie in memory with their channels innermost.
 
     Measured on one idle core with AVX2: a step of DCGAN for 32 pixels is then 1.07 to 1.11 times as fast; on an H200 it takes 1.09
-    to 1.20 times as long in full float32, as long in tf32, and 0.93 to 0.94 times as long in bfloat16 (docs/performance.md).
+    to 1.20 times as long in full float32, as long in tf32, and 0.93 to 0.94 times as long in bfloat16, but eight seeds side by side
+    for 28 pixels take 1.08 to 1.21 times as long in all three (docs/performance.md).
     """
     return not device.startswith("cuda") and not is_small(shape)
 
