@@ -17,8 +17,8 @@ from ganbench.variant import Variant
 ROOT = Path(__file__).parents[1]
 
 
-def ganbench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "ganbench", *arguments], capture_output=True, text=True, check=False)
+def ganbench(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "ganbench", *arguments], capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def test_every_variant_is_listed_once_in_a_known_family_with_a_year() -> None:
@@ -53,8 +53,8 @@ def test_the_page_in_the_docs_is_up_to_date() -> None:
     assert (ROOT / "docs" / "variants.md").read_text() == markdown(), "run: ganbench list variants --markdown > docs/variants.md"
 
 
-def test_show_counts_what_is_built() -> None:
-    shown = ganbench("show", "wgan-gp", "--json")
+def test_show_counts_what_is_built(tmp_path: Path) -> None:
+    shown = ganbench("show", "wgan-gp", "--json", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     facts = json.loads(shown.stdout)
     # By hand, layers of 64 and a latent of 2: G 2-64-64-64-2, D 2-64-64-64-1, each with biases.
@@ -62,9 +62,10 @@ def test_show_counts_what_is_built() -> None:
     assert facts["parameters"]["points of 2"] == {"generator": middle + 64 * 2 + 2, "discriminator": middle + 64 + 1}
     assert facts["recipes"]["images"]["d_steps"] == 5
     assert facts["year"] == 2017
-    plain = ganbench("show", "wgan-gp").stdout
+    plain = ganbench("show", "wgan-gp", cwd=tmp_path).stdout
     assert "Gulrajani" in plain
     assert "d_steps 5" in plain
+    assert plain.endswith("Scores: none here; --records PATH reads them from records.\n")
 
 
 def test_show_tells_scores_from_records(tmp_path: Path) -> None:
@@ -76,6 +77,16 @@ def test_show_tells_scores_from_records(tmp_path: Path) -> None:
     shown = json.loads(ganbench("show", "wgan-gp", "--json", "--records", str(tmp_path)).stdout)
     (found,) = [each for each in shown["scores"] if each["metric"] == label]
     assert (found["mean"], found["seeds"]) == (2.5, 2)
+
+
+def test_show_finds_records_where_they_usually_lie(tmp_path: Path) -> None:
+    made_record("wgan-gp").save(tmp_path / "results" / "board" / "0.json")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "0.json").write_text("{}")
+    shown = ganbench("show", "wgan-gp", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "mnist: fd-made-up-net 0.5, 1 seeds" in shown.stdout
+    assert "No scores from runs:" in shown.stderr
 
 
 def test_show_counts_the_seeds_that_were_lost(tmp_path: Path) -> None:
@@ -98,7 +109,7 @@ def test_show_counts_the_seeds_that_were_lost(tmp_path: Path) -> None:
 def test_a_file_whose_variant_is_something_else_gets_a_sentence(code: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(f"def made(name):\n    return {code}\n\n\nVARIANT = made(name='mine')\n")
-    shown = ganbench("show", str(file))
+    shown = ganbench("show", str(file), cwd=tmp_path)
     assert (shown.returncode, shown.stdout) == (4, "")
     assert "not a Variant or a Control; bind VARIANT to one" in " ".join(shown.stderr.split())
     assert "Traceback" not in shown.stderr

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganbench.cli.console import named_path, print_json
+from ganbench.cli.console import err, named_path, print_json
+from ganbench.errors import GanbenchError
 
 if TYPE_CHECKING:
     from ganbench.variant import Variant
 
 CLASSES = 10  # of the spaces whose parameters are counted: a conditional variant's depend on them
+USUAL = (Path("results"), Path("runs"))
 SHAPES = ((2,), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64))
 
 
@@ -22,12 +24,14 @@ def show(
     records: Annotated[
         list[Path] | None,
         typer.Option(
-            parser=named_path, metavar="PATH", help="Record files, or folders of them, to read its scores from; repeat it for more."
+            parser=named_path,
+            metavar="PATH",
+            help="Record files, or folders of them, to read its scores from; repeat it for more. Unless given: results and runs, here.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show a variant: what it is, its recipe, its parameters, and how it scored in the given records."""
+    """Show a variant: what it is, its recipe, its parameters, and how it scored in records."""
     from ganbench import registry
     from ganbench.catalogue import listed
 
@@ -35,7 +39,7 @@ def show(
     about = asdict(listed(entry))
     facts: dict[str, Any] = {key: about[key] for key in ("name", "family", "paper", "year", "departures", "doc")}
     facts |= {"recipes": {}, "parameters": {}, "refused": {}} if entry.symbol == "CONTROL" else _built(entry.load())
-    facts["scores"] = _scores(entry.name, records or [])
+    facts["scores"] = _scores(entry.name, records) if records else _scores_here(entry.name)
     if as_json:
         print_json(facts)
         return
@@ -48,6 +52,8 @@ def show(
         typer.echo(f"  {shape}: " + ", ".join(f"{network} {count:,}" for network, count in counts.items()))
     for shape, reason in facts["refused"].items():
         typer.echo(f"  {shape}: none. {reason}")
+    if not facts["scores"]:
+        typer.echo("\nScores: none here; --records PATH reads them from records.")
     for score in facts["scores"]:
         around = "" if score["half_width"] is None else f" ± {score['half_width']:.3g} (95 % interval of the mean)"
         number = "no score" if score["mean"] is None else f"{score['metric']} {score['mean']:.4g}{around}"
@@ -75,10 +81,19 @@ def _built(variant: Variant) -> dict[str, Any]:
     return {"recipes": recipes, "parameters": parameters, "refused": refused}
 
 
+def _scores_here(name: str) -> list[dict[str, Any]]:
+    """As `_scores`, of the folders where runs and a board's records usually lie; one that cannot be read is told and left out."""
+    found = []
+    for folder in (folder for folder in USUAL if folder.is_dir()):
+        try:
+            found += _scores(name, [folder])
+        except GanbenchError as error:
+            err.print(f"No scores from {folder}: {error}", highlight=False, soft_wrap=True, markup=False)
+    return found
+
+
 def _scores(name: str, paths: list[Path]) -> list[dict[str, Any]]:
     """The variant's cells in the tables of the records, with the seeds that were lost; a row without a score has one of its own."""
-    if not paths:
-        return []
     from ganbench.leaderboard.summary import summarise
     from ganbench.record import load_records
 
