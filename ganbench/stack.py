@@ -27,6 +27,14 @@ from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
 
 
+# What torch says of an objective that cannot be computed for stacked seeds, by words of its message.
+NOT_STACKED = {
+    "called random operation": "An objective draws random numbers of its own; ask for them in its phase's `noise` and read batch.noise.",
+    ".item()": "An objective makes a number of a tensor, by .item() or float(); keep it a tensor, also in what it watches.",
+    "data-dependent control flow": "An objective's code branches on a tensor's values; use torch.where.",
+}
+
+
 class Binder(Protocol):
     """Parameters and buffers of one seed -> the network that has them."""
 
@@ -131,6 +139,8 @@ def differentiate(
         together = {key: torch.cat([each[key] for each in watched]) for key in watched[0]}
         return torch.cat(losses), together, joined(leaves, gradients)
     loss, seen = evaluate(objective, networks, updated, batch)
+    if not loss.requires_grad:
+        raise UsageError(f"An objective's loss does not depend on what its phase updates ({', '.join(updated)}); compute it from them.")
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
 
@@ -191,7 +201,13 @@ def evaluate_at(
         return given
 
     if len(batch["real"]) > 1:
-        losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)
+        try:
+            losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)
+        except RuntimeError as error:
+            for words, sentence in NOT_STACKED.items():
+                if words in str(error):
+                    raise UsageError(sentence) from error
+            raise
         return losses, watched
     loss, watched = one_seed(_first(parameters), _first(buffers), tree_map(lambda value: value[0], batch))
     return loss[None], {key: value[None] for key, value in watched.items()}

@@ -29,10 +29,10 @@ NETWORKS = BASE.networks
 TAIL = 'VARIANT = Variant(name="my-gan", family="test", paper="", networks=NETWORKS, phases=(PHASE,), points=BASE.points)'
 
 
-def run(tmp_path: Path, text: str) -> list[Record]:
+def run(tmp_path: Path, text: str, seeds: int = 1) -> list[Record]:
     file = tmp_path / "mine.py"
     file.write_text(text)
-    content = {"name": "t", "variants": [str(file)], "datasets": {"ring-8": {}}, "seeds": 1, "steps": 2, "samples": 64}
+    content = {"name": "t", "variants": [str(file)], "datasets": {"ring-8": {}}, "seeds": seeds, "steps": 2, "samples": 64}
     setting = Setting(out=tmp_path / "out")
     return run_suite(prepare(parse_suite(content, "test"), setting), setting, Crew(0, 1), Console(quiet=True)).records
 
@@ -57,6 +57,23 @@ def test_a_job_with_a_mistake_fails_and_says_why(tmp_path: Path, body: str, word
     (record,) = run(tmp_path, HEAD + body + "\n" + TAIL)
     assert (record.status, record.scores) == ("failed", {})
     assert re.search(words, record.message)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("b.real.mean()", r"does not depend on what its phase updates \(generator\)"),
+        ("(n.generator(b.z) + torch.randn_like(b.real)).mean()", "draws random numbers of its own"),
+        ("n.generator(b.z).mean() * b.real.mean().item()", "makes a number of a tensor"),
+        ("n.generator(b.z).mean() if b.real.mean() > 0 else n.generator(b.z).sum()", "branches on a tensor's values"),
+    ],
+)
+def test_an_objective_that_cannot_be_of_stacked_seeds_says_why(tmp_path: Path, loss: str, words: str) -> None:
+    body = f"PHASE = dataclasses.replace(PHASE, objective=lambda n, b: ({loss}, {{}}))"
+    first, second = run(tmp_path, f"{HEAD}{body}\n{TAIL}", seeds=2)
+    assert (first.status, first.message) == (second.status, second.message) == ("failed", first.message)
+    assert re.search(words, first.message)
+    assert "RuntimeError" not in first.message
 
 
 @pytest.mark.parametrize(
