@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganbench.errors import UsageError
 
@@ -42,7 +42,7 @@ class Recipe:
     """How a variant is trained. `dataclasses.replace` makes an ablation; every field stands in the record."""
 
     lr: float = 2e-4  # step size, of the generator and of every network without its own
-    d_lr: float | None = None  # step size of the discriminator; None: lr
+    d_lr: float | None = None  # step size of the discriminator; None: lr. A suite that changes lr alone changes it in proportion
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's; RMSProp reads the second as its smoothing constant
     optimizer: Literal["adam", "rmsprop"] = "adam"
     batch_size: int = 64
@@ -192,7 +192,8 @@ class Variant:
     `networks(space, recipe)` builds the modules of one seed; one of them is called "generator" and maps z (B, latent_size) to
     samples (B, *space.shape); of a `conditional` variant it maps (z, labels), labels (B,) int64, and of one that `translates`
     (z, inputs), inputs (B, *space.inputs). `points` is the recipe for points
-    where it differs from that for images. `latent_size(space, recipe)` overrides the recipe's where the method fixes it.
+    where it differs from that for images. `latent_size(space, recipe)` and `latent_law` win over the recipe's where the method
+    fixes them.
     `supports(space)` gives None, or one sentence that says why the method does not apply.
     """
 
@@ -207,6 +208,7 @@ class Variant:
     conditional: bool = False
     translates: bool = False
     latent_size: Callable[[Space, Recipe], int] | None = None
+    latent_law: Literal["normal", "uniform"] | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for facts that no table can show, and where there is nothing to train."""
@@ -216,9 +218,19 @@ class Variant:
                 f"The variant {self.name} has no phases, so nothing would be trained; give it one, or make it a Control."
             )
 
-    def recipe_for(self, space: Space) -> Recipe:
-        """The recipe for points or for images."""
+    def recipe_for(self, space: Space, changes: Mapping[str, Any] | None = None) -> Recipe:
+        """The recipe for points or for images, with `changes` to its fields by name, as a suite has them.
+
+        Another `lr` alone moves `d_lr` in proportion: a method of two step sizes keeps their ratio. Raises UsageError for a value
+        that no training can have.
+        """
         recipe = self.points if space.is_points and self.points is not None else self.recipe
+        changes = dict(changes or {})
+        if recipe.d_lr is not None and "lr" in changes:
+            changes.setdefault("d_lr", changes["lr"] * recipe.d_lr / recipe.lr)
+        recipe = replace(recipe, **changes)
+        if self.latent_law is not None:
+            recipe = replace(recipe, latent_law=self.latent_law)
         return recipe if self.latent_size is None else replace(recipe, latent_size=self.latent_size(space, recipe))
 
     def refuses(self, space: Space) -> str | None:

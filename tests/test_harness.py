@@ -326,6 +326,20 @@ def test_what_a_suite_says_of_a_recipe_is_layered(tmp_path: Path) -> None:
     assert [job.steps for job in jobs] == [4] * 3
 
 
+def test_a_step_size_moves_that_of_d_in_proportion_and_what_a_method_fixes_stays(tmp_path: Path) -> None:
+    recipe = {"lr": 1e-3, "latent_size": 7, "latent_law": "uniform"}
+    names = ["sagan", "biggan", "ddpm", "vae", "mad-gan", "nsgan"]
+    content = {"name": "t", "variants": names, "datasets": {"digits": {"recipe": recipe}}, "steps": 1}
+    content["overrides"] = {"biggan": {"d_lr": 3e-4}}
+    jobs = {job.name: job.recipe for job in prepare(parse_suite(content, "test"), Setting(out=tmp_path)).jobs}
+    assert (jobs["sagan"].lr, jobs["sagan"].d_lr) == (1e-3, pytest.approx(4e-3, rel=1e-12))  # its paper's are 1e-4 and 4e-4
+    assert (jobs["biggan"].lr, jobs["biggan"].d_lr) == (1e-3, 3e-4)
+    assert (jobs["nsgan"].d_lr, jobs["nsgan"].latent_size, jobs["nsgan"].latent_law) == (None, 7, "uniform")
+    assert (jobs["ddpm"].latent_size, jobs["ddpm"].latent_law) == (64, "normal")  # as many numbers as an image has, and its noise
+    assert jobs["biggan"].latent_size == 40
+    assert [jobs[name].latent_law for name in ("vae", "mad-gan")] == ["normal", "normal"]
+
+
 def test_an_estimate_is_of_the_steps_asked(tmp_path: Path) -> None:
     setting = Setting(out=tmp_path)
     prepared = prepare(suite(), setting)

@@ -154,7 +154,7 @@ def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: Data
     )
     recipe = None
     if not isinstance(variant, Control):
-        recipe = replace(variant.recipe_for(Space(loaded.shape, loaded.classes, loaded.inputs)), **override.of_recipe())
+        recipe = variant.recipe_for(Space(loaded.shape, loaded.classes, loaded.inputs), override.of_recipe())
     return Job(
         suite=suite.name,
         dataset=loaded.name,

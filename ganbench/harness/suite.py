@@ -37,7 +37,10 @@ Seed = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Override(Model):
-    """Changes to one variant's recipe, and to the number of its generator steps. What is None stays as the variant has it."""
+    """Changes to one variant's recipe, and to the number of its generator steps. What is None stays as the variant has it.
+
+    `lr` alone changes the discriminator's step size in proportion, where the variant has one of its own.
+    """
 
     steps: Positive | None = None
     lr: Annotated[float, Field(strict=True, gt=0)] | None = None

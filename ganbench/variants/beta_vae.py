@@ -52,4 +52,5 @@ VARIANT = Variant(
     recipe=Recipe(lr=1e-3, betas=(0.9, 0.999), latent_size=32, ema_decay=0.999),
     points=Recipe(lr=2e-3, betas=(0.5, 0.9), latent_size=2, ema_decay=0.99),
     supports=build.supports,
+    latent_law="normal",
 )

@@ -3,8 +3,8 @@
 Samples are drawn by DDIM without noise in 25 steps (Song et al. 2021, arXiv:2010.02502), so that the generator is a function of z,
 which has as many elements as a sample.
 
-Departs from it: DDIM in place of ancestral sampling in 1000 steps; a small U-Net without attention, an MLP for points; the averaged
-network is the one scored.
+Departs from it: DDIM in place of ancestral sampling in 1000 steps; a small U-Net without attention, an MLP for points; larger steps
+(1e-3, where CIFAR-10 has 2e-4) of batches of 64, where it has 128; the averaged network is the one scored.
 """
 
 from __future__ import annotations
@@ -58,4 +58,5 @@ VARIANT = Variant(
     points=Recipe(lr=2e-3, betas=(0.9, 0.999), ema_decay=0.995),
     latent_size=elements,
     supports=build.supports,
+    latent_law="normal",
 )

@@ -3,8 +3,9 @@
 D has K + 1 outputs in one softmax: which of K generators, or real. To tell the generators apart it pushes them to different modes.
 They share all but the last layer.
 
-Departs from it: 4 generators on all data; a generator maximises the log of D's "real" where it minimises log(1 - D's "real"), which
-saturates; one extra latent coordinate chooses the generator; the averaged generators are the ones scored.
+Departs from it: D's loss is a mean over the generators, as in its code, where its proposition has a sum; 4 generators on all data;
+a generator maximises the log of D's "real" where it minimises log(1 - D's "real"), which saturates; one extra latent coordinate
+chooses the generator; the averaged generators are the ones scored.
 """
 
 from __future__ import annotations
@@ -61,4 +62,5 @@ VARIANT = Variant(
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), latent_size=101, ema_decay=0.999),
     points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=3, ema_decay=0.995),
     supports=build.supports,
+    latent_law="normal",
 )
