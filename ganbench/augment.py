@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TARGET = 0.6  # of the mean sign, and the three below: Karras et al. 2020, arXiv:2006.06676, section 3
 BATCHES = 4  # from one change of the probability to the next
 IMAGES = 500_000  # real images seen while the probability goes from 0 to 1
-SHARE = 8  # an image is moved by at most a SHARE-th of its side: Zhao et al. 2020, arXiv:2006.10738
+SHARE = 8  # an image is moved by at most a SHARE-th of its side, rounded: Zhao et al. 2020, arXiv:2006.10738
 JITTER = 0.1  # the farthest that points are moved along an axis: our own, one tenth of the radius of the rings
 
 
@@ -83,7 +83,8 @@ def shifted(x: Tensor, uniform: Tensor) -> Tensor:
     """Images moved along both axes by at most an eighth of their side; points, by at most JITTER along each axis."""
     if x.ndim == 2:
         return x + JITTER * (2 * uniform - 1)
-    down, right = (integers(uniform[:, axis], -(side // SHARE), side // SHARE) for axis, side in enumerate(x.shape[2:]))
+    most = [(side + SHARE // 2) // SHARE for side in x.shape[2:]]  # rounded, as DiffAugment's code has it
+    down, right = (integers(uniform[:, axis], -reach, reach) for axis, reach in enumerate(most))
     return translated(x, down, right)
 
 

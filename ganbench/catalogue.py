@@ -65,6 +65,7 @@ def catalogue() -> list[Listed]:
 def markdown() -> str:
     """The page of all variants: a table for each family."""
     lines = ["# Variants", "", "Made by `ganbench list variants --markdown`; what a variant says of itself stands in its file.", ""]
+    lines += ["All draw z from N(0, 1), where some of the papers have it uniform; a suite can say so (`latent_law`).", ""]
     family = None
     for row in catalogue():
         if row.family != family:

@@ -26,7 +26,6 @@ from ganbench.nets.shared import share
 from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
 
-
 # What torch says of an objective that cannot be computed for stacked seeds, by words of its message.
 NOT_STACKED = {
     "called random operation": "An objective draws random numbers of its own; ask for them in its phase's `noise` and read batch.noise.",
@@ -140,7 +139,9 @@ def differentiate(
         return torch.cat(losses), together, joined(leaves, gradients)
     loss, seen = evaluate(objective, networks, updated, batch)
     if not loss.requires_grad:
-        raise UsageError(f"An objective's loss does not depend on what its phase updates ({', '.join(updated)}); compute it from them.")
+        raise UsageError(
+            f"An objective's loss does not depend on what its phase updates ({', '.join(updated)}); compute it from them."
+        )
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
 

@@ -93,11 +93,15 @@ def test_whole_numbers_reach_both_ends_alike():
     assert augment.integers(torch.tensor([1 - 2**-24]), -4, 4).item() == 4  # the largest float32 that uniform noise takes
 
 
-def test_shifts_are_at_most_an_eighth():
+def test_shifts_are_at_most_an_eighth_rounded():
     image = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
     image[0, 0, 4, 4] = 1
     for uniform, place in [((0, 0), (3, 3)), ((0.5, 0.99), (4, 5)), ((0.99, 0.34), (5, 4))]:
         assert augment.shifted(image, tensor(*uniform)[None])[0, 0].nonzero().tolist() == [list(place)]
+    for side, most in [(16, 2), (28, 4), (32, 4), (64, 8)]:
+        image = torch.zeros(1, 1, side, side, dtype=torch.float64)
+        image[0, 0, 0, 0] = 1
+        assert augment.shifted(image, tensor(0.999, 0.999)[None])[0, 0].nonzero().tolist() == [[most, most]]
     points = torch.stack([tensor(1, 2)])
     assert augment.shifted(points, torch.stack([tensor(0, 0.75)])).flatten().tolist() == pytest.approx([0.9, 2.05], rel=EXACT)
 

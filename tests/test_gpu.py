@@ -100,6 +100,20 @@ def test_seeds_on_streams_of_their_own_are_the_seeds_together(name: str, graphs:
         torch.testing.assert_close(ours[key], value, rtol=1e-7, atol=1e-7, msg=lambda text, key=key: f"{key}: {text}")
 
 
+@pytest.mark.parametrize("pixels", [64, 128])
+def test_high_resolution_trains(pixels: int) -> None:
+    items = torch.randint(0, 256, (32, 3, pixels, pixels), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data, variant = LoadedDataset("noise", Part("train", items), Part("test", items)), registry.find("variants", "stylegan2").load()
+    recipe = dataclasses.replace(variant.recipe_for(Space(data.shape)), batch_size=8)
+    state = Training(variant, recipe, data, [0, 1], 40, watch_every=20, device="cuda", execution=Execution(bf16=pixels == 128))
+    state.advance(40)  # in which both lazy phases run
+    assert state.diverged_at == [None, None]
+    assert state.executed == "graphs", state._replays and state._replays.refused
+    made = state.generator(1)(torch.randn(2, recipe.latent_size, device="cuda"))
+    assert made.shape == (2, 3, pixels, pixels)
+    assert made.isfinite().all()
+
+
 def test_compiled_seeds_side_by_side_train() -> None:
     variant = registry.find("variants", "nsgan").load()
     recipe = dataclasses.replace(variant.recipe, batch_size=16)

@@ -90,7 +90,7 @@ def test_pix2pix_shows_the_discriminator_input_and_output_together() -> None:
 
 
 def test_cyclegan_by_hand() -> None:
-    # G adds 1 and its inverse takes 0.75 away, so that each cycle is 0.25 off: 10 (0.25 + 0.25). D says 0.5: (0.5 - 1)^2 / 2 twice.
+    # G adds 1 and its inverse takes 0.75 away, so that each cycle is 0.25 off: 10 (0.25 + 0.25). D says 0.5: (0.5 - 1)^2 twice.
     half = torch.full((2, 1, 2, 2), 0.5)
     networks = Networks(
         {
@@ -101,7 +101,7 @@ def test_cyclegan_by_hand() -> None:
         }
     )
     batch = Batch(real=torch.zeros(2, 1, 8, 8), z=torch.zeros(2, 1), inputs=torch.ones(2, 1, 8, 8))
-    assert objective("cyclegan", "g")(networks, batch)[0].item() == pytest.approx(5 + 0.25, rel=1e-6)  # float32
+    assert objective("cyclegan", "g")(networks, batch)[0].item() == pytest.approx(5 + 0.5, rel=1e-6)  # float32
     # Each domain: ((0.5 - 1)^2 + 0.5^2) / 2 = 0.25.
     assert objective("cyclegan", "d")(networks, batch)[0].item() == pytest.approx(0.5, rel=1e-6)
 

@@ -2,8 +2,8 @@
 
 The generator's first layer and each of its blocks have a part of z; a block's gains and biases are linear in its part and the
 embedding that all share. Departs from the paper: far fewer feature maps and a batch of 64, one discriminator step where it has
-two, attention at half the image's resolution and none for images of 8 pixels, no truncation, parts of z of `PART` numbers, and
-Glorot's initial weights where it has orthogonal ones.
+two, attention at half the image's resolution and none for images of 8 pixels, G's last batch norm has the last block's condition,
+no truncation, parts of z of `PART` numbers, and Glorot's initial weights where it has orthogonal ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CycleGAN: two translators between unpaired domains that must lead back. Zhu et al. 2017, arXiv:1703.10593, equations 1 to 3.
 
-Section 4: the adversarial terms are least squares, and the cycle's weight is 10. The data come in pairs; each input is moved on by
-one place in its batch, so that no pair ever meets.
+Section 4: the adversarial terms are least squares, halved for the discriminators alone, and the cycle's weight is 10. The data come
+in pairs; each input is moved on by one place in its batch, so that no pair ever meets.
 
 Departs from it: the small U-Net of `pix2pix` for both translators, no identity term, no pool of earlier images, batches of 16; the
 averaged generator is the one scored. z is not read: the method has no noise.
@@ -54,14 +54,14 @@ def d_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Ten
 
 
 def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Equation 3: both adversarial terms, and the cycle's L1 distances of equation 2."""
+    """Equation 3: both adversarial terms, E[(D(G(x)) - 1)^2] of section 4, and the cycle's L1 distances of equation 2."""
     inputs = _unpaired(batch)
     made, unmade = networks.generator(batch.z, inputs), networks.inverse(batch.z, batch.real)
     cycle = (networks.inverse(batch.z, made) - inputs).abs().mean()
     cycle = cycle + (networks.generator(batch.z, unmade) - batch.real).abs().mean()
     deceived = losses.least_squares_g(networks.discriminator(made))
     deceived = deceived + losses.least_squares_g(networks["inverse-discriminator"](unmade))
-    return deceived + CYCLE_WEIGHT * cycle, {"cycle": cycle.detach()}
+    return 2 * deceived + CYCLE_WEIGHT * cycle, {"cycle": cycle.detach()}  # LSGAN's half taken back
 
 
 VARIANT = Variant(

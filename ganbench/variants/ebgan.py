@@ -2,8 +2,8 @@
 
 D lowers the energy of real samples and raises that of generated ones up to a margin m; G lowers the energy of its samples.
 
-Departs from it: no pulling-away term (section 2.4); the energy is a mean over elements, of pixels in [-1, 1], with m = 0.2 (1 for
-points); DCGAN's layers; the averaged generator is the one scored.
+Departs from it: no pulling-away term (section 2.4); the energy is the error's square, a mean over elements, of pixels in [-1, 1],
+with m = 0.2 (1 for points); DCGAN's layers; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from ganbench.variant import Batch, Networks, Recipe, Space, Variant
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-L1_WEIGHT = 100.0  # section 3.3
+L1_WEIGHT = 100.0  # section 4.2
 
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:

@@ -1,9 +1,9 @@
 """SAGAN: self-attention in both networks. Zhang et al. 2019, arXiv:1805.08318, sections 3 and 4.
 
 Hinge loss (equation 4), spectral norm in both networks, two step sizes, class-conditional batch norm, projection of the label.
-Attention stands at half the image's resolution. Departs from the paper: far fewer feature maps (`nets/resnet.py`), images of 8
-pixels get no attention, since their inner maps are 4 pixels across, which two 3 x 3 convolutions cover, and the averaged
-generator is the one scored.
+Attention stands at half the image's resolution. Departs from the paper: far fewer feature maps (`nets/resnet.py`), a batch of 64,
+images of 8 pixels get no attention, since their inner maps are 4 pixels across, which two 3 x 3 convolutions cover, G's last batch
+norm is given the class too, and the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """SNGAN with residual networks: spectral norm on every layer of D, hinge loss. Miyato et al. 2018, arXiv:1802.05957, appendix.
 
-Departs from it: far fewer feature maps (`nets/resnet.py`), one discriminator step where the paper has five, and the averaged
-generator is the one scored.
+Departs from it: far fewer feature maps (`nets/resnet.py`), a batch of 64 for both networks, a constant step size, one discriminator
+step where the paper has five, and the averaged generator is the one scored.
 """
 
 from __future__ import annotations
