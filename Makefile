@@ -30,11 +30,15 @@ check: $(STAMP)
 BOUND ?= min:100%
 AGAINST ?=
 BENCH ?= benchmarks
-SAVED = $(wildcard .benchmarks/$(shell $(BIN)/python -c 'from pytest_benchmark.utils import get_machine_id as name; print(name())')/*.json)
+SAVES = .benchmarks/$(shell $(BIN)/python -c 'from pytest_benchmark.utils import get_machine_id as name; print(name())')
+SAVED = $(wildcard $(SAVES)/*.json)
 
+# Only a whole run that passed is kept for the next to be compared with: one of some benchmarks would leave the others uncompared.
 bench: $(STAMP)
-	$(BIN)/pytest $(BENCH) -m "not gpu" --benchmark-only --benchmark-group-by=func --benchmark-autosave \
-	  $(if $(SAVED),--benchmark-compare$(AGAINST:%==%) --benchmark-compare-fail=$(BOUND))
+	$(BIN)/pytest $(BENCH) -m "not gpu" --benchmark-only --benchmark-group-by=func $(if $(BENCH:benchmarks=),,--benchmark-autosave) \
+	  $(if $(SAVED),--benchmark-compare$(AGAINST:%==%) --benchmark-compare-fail=$(BOUND)) || { code=$$?; \
+	  for file in $(SAVES)/*.json; do case " $(SAVED) " in *" $$file "*) ;; *) ! test -f $$file || mv $$file $$file.failed;; esac; done; \
+	  exit $$code; }
 
 gpu: $(STAMP)
 	$(BIN)/pytest -m gpu

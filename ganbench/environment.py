@@ -13,7 +13,7 @@ from ganbench.record import Plain
 
 
 def environment(device: str) -> dict[str, Plain]:
-    """Versions of what computes, the machine's kind, and the device: plain values."""
+    """Versions of what computes, the machine's kind, and the device: plain values, without a GPU's name where none is here."""
     import torch
 
     facts: dict[str, Plain] = {
@@ -26,7 +26,7 @@ def environment(device: str) -> dict[str, Plain]:
         "threads": torch.get_num_threads(),
         "device": device,
     }
-    if device.startswith("cuda"):
+    if device.startswith("cuda") and torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["cuda"] = torch.version.cuda
     return facts

@@ -207,7 +207,8 @@ def read_stored(path: Path, key: str, newest: int) -> dict[str, Any]:
     except IsADirectoryError:
         raise UsageError(f"{path} is a folder; name one of the record files in it.") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"{path} is not a record: {error}; run its job again.") from None
+        again = "time it again with --overwrite" if key == TIME_KEY else "run its job again"
+        raise InvalidInputError(f"{path} is not a record: {error}; {again}.") from None
     if not isinstance(raw, dict) or type(raw.get(key)) is not int:  # JSON's true is an int to Python
         other = key != TIME_KEY and isinstance(raw, dict) and TIME_KEY in raw
         what = "a time record, which this command does not read" if other else "no ganbench record"
@@ -275,11 +276,14 @@ def each_once(paths: list[Path], chosen: Callable[[Path, list[Path]], list[Path]
 
 
 def is_time_record(path: Path) -> bool:
-    """Whether a file holds a time record, of `ganbench.times`, and not the record of a run. A file that cannot be read does not."""
+    """Whether a file holds a time record, of `ganbench.times`, and not the record of a run.
+
+    One that cannot be read is what its folder says, so that whoever loads it tells what is wrong.
+    """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False  # whoever loads it says what is wrong
+        return "times" in path.parts[:-1]
     return isinstance(raw, dict) and TIME_KEY in raw
 
 

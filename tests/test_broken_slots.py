@@ -1,16 +1,19 @@
 """What goes wrong around a job costs that job alone: a worker that does not start, a record that cannot be written."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from rich.console import Console
 
 from ganbench.errors import RunFailedError
-from ganbench.harness import workers
+from ganbench.harness import harness, workers
+from ganbench.harness.executor import Failure
 from ganbench.harness.harness import prepare, run_suite
-from ganbench.harness.plan import Setting
+from ganbench.harness.plan import Job, Setting
 from ganbench.harness.suite import parse_suite
 from ganbench.harness.workers import Crew
 
@@ -96,3 +99,34 @@ def test_a_record_that_cannot_be_written_leaves_the_other_jobs_alone(workers: in
     ):
         run(tmp_path, Crew(workers, 1))
     assert {path.parent.name for path in (tmp_path / "records").rglob("*.json")} == {"memorizer", "noise"}
+
+
+class Elsewhere:
+    """A cluster that has what this machine lacks, where every job fails."""
+
+    place, at_once = "elsewhere", 1
+
+    def run(self, jobs: list[Job], setting: Setting, tick: Callable[[], None], on_failure: Callable[[Failure], None]) -> None:
+        for job in jobs:
+            on_failure(Failure(job, "Out of luck; try again."))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_jobs_that_fail_on_a_device_that_is_not_here_leave_records(tmp_path: Path) -> None:
+    setting = Setting(out=tmp_path, device="cuda")
+    finished = run_suite(prepare(parse_suite(THREE, "test"), setting), setting, Elsewhere(), Console(quiet=True))
+    assert [(record.status, record.environment["device"]) for record in finished.records] == [("failed", "cuda")] * 3
+    assert "gpu" not in finished.records[0].environment
+
+
+def test_whatever_goes_wrong_with_a_note_of_a_failure_leaves_the_other_jobs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no driver")
+
+    monkeypatch.setattr(harness, "make_record", broken)
+    setting = Setting(out=tmp_path)
+    with pytest.raises(RunFailedError, match="RuntimeError: no driver"):
+        run_suite(prepare(parse_suite(THREE, "test"), setting), setting, Elsewhere(), Console(quiet=True))
+    assert len(list((tmp_path / "progress").rglob("*.json"))) == 3

@@ -19,6 +19,7 @@ from ganbench import registry
 from ganbench.cli.app import app
 from ganbench.dataset import Location
 from ganbench.errors import GanbenchError, MissingDataError, UsageError
+from ganbench.harness.claim import claim
 from ganbench.harness.plan import Setting
 from ganbench.harness.reference import cached_dataset
 from ganbench.harness.rounds import FEWEST, ROUNDS, Timing, alone, in_turns, time_rounds
@@ -237,6 +238,30 @@ def test_what_cannot_be_right_is_told_before_any_work(arguments: list[str], said
     assert not (tmp_path / "times").exists()
 
 
+def test_one_process_and_one_command_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with claim(tmp_path):
+        done = time_it(tmp_path)
+    assert isinstance(done.exception, UsageError)
+    assert "Another run is writing to" in str(done.exception)
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    done = time_it(tmp_path)
+    assert isinstance(done.exception, UsageError)
+    assert "start ganbench time without torchrun" in str(done.exception)
+    assert not (tmp_path / "times").exists()
+
+
+@pytest.mark.parametrize("content", ["", '{"schema'])
+def test_a_damaged_time_record_is_told_and_not_left_out(content: str, timed: tuple[Path, dict], tmp_path: Path) -> None:
+    shutil.copytree(timed[0], tmp_path / "out")
+    next((tmp_path / "out").rglob("seeds-1.json")).write_text(content)
+    for command in ("validate", "table"):
+        done = CliRunner().invoke(app, [command, str(tmp_path / "out")])
+        assert done.exit_code != 0
+        assert "time it again with --overwrite" in done.output + str(done.exception)
+    assert time_it(tmp_path / "out", "--overwrite").exit_code == 0
+
+
 def test_missing_weights_are_told_before_any_work(tmp_path: Path) -> None:
     done = time_it(tmp_path, "--datasets", "digits", "--weights", str(tmp_path / "nowhere.safetensors"))
     assert isinstance(done.exception, MissingDataError)
@@ -281,8 +306,30 @@ def test_make_bench_compares_once_a_run_is_saved(tmp_path: Path) -> None:
     assert "--benchmark-compare" not in make()
     (saved / "this-machine").mkdir()
     (saved / "this-machine/0001_x.json").touch()
+    assert "--benchmark-autosave" not in make("BENCH=benchmarks/test_seeds.py")
+    assert "--benchmark-compare" in make("BENCH=benchmarks/test_seeds.py")
     assert "--benchmark-compare --benchmark-compare-fail=min:100%" in make()
     assert "--benchmark-compare=0001 --benchmark-compare-fail=min:30%" in make("AGAINST=0001", "BOUND=min:30%")
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
+def test_make_bench_keeps_no_run_that_failed(tmp_path: Path) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv/.installed").touch()
+    saved = tmp_path / ".benchmarks/this-machine"
+    saved.mkdir(parents=True)
+    (saved / "0001_x.json").touch()
+    # In place of pytest: it saves a run, and ends as it is told.
+    for name, code in {"python": "echo this-machine", "pytest": "touch .benchmarks/this-machine/$NAME.json; exit $CODE"}.items():
+        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\n{code}\n")
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    for name, code in {"0002_x": "1", "0003_x": "0"}.items():
+        outside = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")} | {"NAME": name, "CODE": code}
+        done = subprocess.run(["make", "bench"], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == (code == "1"), done.stderr
+    assert sorted(path.name for path in saved.iterdir()) == ["0001_x.json", "0002_x.json.failed", "0003_x.json"]
 
 
 def test_threads_are_those_that_were_asked_for(timed: tuple[Path, dict]) -> None:

@@ -26,7 +26,7 @@ def show(
         typer.Option(
             parser=named_path,
             metavar="PATH",
-            help="Record files, or folders of them, to read its scores from; repeat it for more. Unless given: results and runs, here.",
+            help="Record files, or folders of them, to read its scores from; repeat it for more. Default: results and runs, here.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

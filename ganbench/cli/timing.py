@@ -57,7 +57,12 @@ def time(
     from ganbench.harness.plan import Setting
     from ganbench.harness.time_variants import VariantTask
     from ganbench.harness.timing import Wanted, prepare_times, time_all
+    from ganbench.ranks import from_environment
 
+    if from_environment().several:
+        raise UsageError(
+            f"One process is timed, and {from_environment().count} were started; start ganbench time without torchrun."
+        )
     if as_json and format not in (None, Format.json):
         raise UsageError(f"--json and --format {format} exclude each other; give one of them.")
     wanted = Wanted(

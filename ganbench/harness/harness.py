@@ -64,7 +64,7 @@ def run_suite(prepared: Prepared, setting: Setting, executor: Executor, console:
         console.print(f"{failure.job.label} failed: {failure.message}", style="red", highlight=False, soft_wrap=True, markup=False)
         try:
             note(failure)
-        except (OSError, GanbenchError) as error:  # a full disk: the other jobs may still end well
+        except Exception as error:  # a full disk, say: the other jobs may still end well
             why = str(error).rstrip(".") if isinstance(error, GanbenchError) else f"{described(error)}; run the same command again"
             unwritten.append(f"{failure.job.label} failed, and that could not be written down: {why}.")
 

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import scipy.linalg  # noqa: F401 - its library is limited to threads with numpy's, where it is loaded by then
+import threadpoolctl
 import torch
 from torch import Tensor
 
@@ -45,6 +47,8 @@ def run_job(job: Job, setting: Setting, threads: int, parent: int | None = None)
     output folder is held by another run than the setting's.
     """
     torch.set_num_threads(threads)
+    # numpy's and scipy's linear algebra has threads of its own, whose number changes the last digits of a distance.
+    threadpoolctl.threadpool_limits(threads, user_api="blas")
 
     def still_wanted() -> None:
         if (parent is not None and os.getppid() != parent) or not holds(setting.out, setting.token):
