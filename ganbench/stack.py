@@ -28,7 +28,7 @@ from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, V
 
 # What torch says of an objective that cannot be computed for stacked seeds, by words of its message.
 NOT_STACKED = {
-    "called random operation": "An objective draws random numbers of its own; ask for them in its phase's `noise`, for batch.noise.",
+    "called random operation": "An objective draws random numbers of its own; ask for them in its phase's `noise`.",
     ".item()": "An objective makes a number of a tensor, by .item() or float(); keep it a tensor, also in what it watches.",
     "data-dependent control flow": "An objective's code branches on a tensor's values; use torch.where.",
 }
