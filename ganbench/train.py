@@ -89,7 +89,7 @@ class Training:
 
     @property
     def images_per_step(self) -> int:
-        """Real samples that one seed sees in one step."""
+        """Real samples that one seed draws in one step: a batch for each step of each phase that is not lazy."""
         return self.recipe.batch_size * sum(phase.steps(self.recipe) // phase.every for phase in self.variant.phases)
 
     @property

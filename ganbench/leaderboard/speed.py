@@ -16,7 +16,7 @@ from ganbench.times import MetricTimes, Spread, TimeRecord, VariantTimes
 UNKNOWN = "a device that is not recorded"
 TRAINED = (
     "ms/step: one training step of all stacked seeds that learning curves do not look at, the median over rounds, with its "
-    "quartiles. Images/s: the real images of all seeds.",
+    "quartiles. Images/s: those of all phases' batches (a step of nsgan has two), of all seeds.",
     "× 1 seed: the step in times of that of the same variant with one seed.",
     "Latency: one sample in a batch of one, Samples/s: in batches of 256, medians over passes. FLOPs: of the generator's forward "
     "pass of one sample, a multiply-add as 2. Peak memory: the most that torch held on a CUDA device while all seeds trained.",

@@ -29,7 +29,7 @@ COSTS = (
     "Means over a row's seeds that ended well, on the device in its row, beside whatever else the machine ran. A column is there "
     "where a record has its number.",
     "Train s/seed: the wall seconds of a training, divided by the seeds that were trained in it together. Images/s: those of "
-    "all phases' batches (a step of nsgan has two), of all its seeds, in a second of training. G parameters: those of the generator.",
+    "all phases' batches (a step of nsgan has two), of all its seeds, in a second of training. G parameters: the generator's.",
     MEANING,
 )
 
