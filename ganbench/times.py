@@ -88,9 +88,10 @@ class VariantTimes(_Timed):
     `images_per_second` counts the images of all phases' batches, of all seeds; `images_per_step` those of one. `executed` says how
     steps were run, `compile_seconds` what compiling their gradients took, before any round. `diverged_seeds` had a loss or
     parameter that was not finite after the last round. `peak_memory_bytes` is the most that torch held on a CUDA device while it
-    trained; None on a CPU, where only the process's is known, which holds what was timed before. Of the generator in evaluation
-    mode: `latency` of one sample in a batch of one, `batch` of 256, `samples_per_second` 256 over its median, and
-    `flops_per_sample` as `record.Timing` has it. None where the generator cannot be run for it.
+    trained; None on a CPU, where only the process's is known, which holds what was timed before.
+
+    Of the generator in evaluation mode: `latency` of one sample in a batch of one, `batch` of 256, `samples_per_second` 256 over
+    its median, and `flops_per_sample` as `record.Timing` has it. None where the generator cannot be run for it.
     """
 
     kind: Literal["variant"] = "variant"

@@ -328,7 +328,7 @@ def test_what_a_suite_says_of_a_recipe_is_layered(tmp_path: Path) -> None:
 
 def test_a_step_size_moves_that_of_d_in_proportion_and_what_a_method_fixes_stays(tmp_path: Path) -> None:
     recipe = {"lr": 1e-3, "latent_size": 7, "latent_law": "uniform"}
-    names = ["sagan", "biggan", "ddpm", "vae", "mad-gan", "nsgan"]
+    names = ["sagan", "biggan", "ddpm", "vae", "mad-gan", "mgan", "nsgan"]
     content = {"name": "t", "variants": names, "datasets": {"digits": {"recipe": recipe}}, "steps": 1}
     content["overrides"] = {"biggan": {"d_lr": 3e-4}}
     jobs = {job.name: job.recipe for job in prepare(parse_suite(content, "test"), Setting(out=tmp_path)).jobs}
@@ -337,7 +337,7 @@ def test_a_step_size_moves_that_of_d_in_proportion_and_what_a_method_fixes_stays
     assert (jobs["nsgan"].d_lr, jobs["nsgan"].latent_size, jobs["nsgan"].latent_law) == (None, 7, "uniform")
     assert (jobs["ddpm"].latent_size, jobs["ddpm"].latent_law) == (64, "normal")  # as many numbers as an image has, and its noise
     assert jobs["biggan"].latent_size == 40
-    assert [jobs[name].latent_law for name in ("vae", "mad-gan")] == ["normal", "normal"]
+    assert [jobs[name].latent_law for name in ("vae", "mad-gan", "mgan")] == ["normal"] * 3
 
 
 def test_an_estimate_is_of_the_steps_asked(tmp_path: Path) -> None:

@@ -61,4 +61,5 @@ VARIANT = Variant(
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), latent_size=101, ema_decay=0.999),
     points=Recipe(lr=2e-3, betas=(0.0, 0.9), latent_size=3, ema_decay=0.995),
     supports=build.supports,
+    latent_law="normal",
 )
