@@ -1,4 +1,4 @@
-"""The harness's own time: thousands of jobs whose work is nothing, run and recorded in this process, and seen to be done.
+"""The harness's own time: thousands of jobs planned, and thousands whose work is nothing run, recorded and seen to be done.
 
 Seconds of the processor stand beside wall seconds: the rest is the disk's and other programs'. The same jobs go to a Ray cluster of
 several nodes, all of them on this machine; GANBENCH_BENCH_JOBS is how many (default 1,000).
@@ -30,6 +30,13 @@ from ganbench.record import Timing
 
 JOBS = int(os.environ.get("GANBENCH_BENCH_JOBS", "1000"))
 NODES = 3
+VARIANT = """
+from dataclasses import replace
+from ganbench.registry import find
+
+BASE = find("variants", "nsgan").load()
+VARIANT = replace(BASE, name="{name}")
+"""
 
 
 def record_nothing(job: Job, setting: Setting, threads: int, parent: int | None) -> None:
@@ -65,6 +72,18 @@ def see_half(jobs: list[Job], setting: Setting) -> float:
     seen = time.perf_counter() - begun
     assert len(left) == len(jobs) // 2
     return seen
+
+
+@pytest.mark.parametrize("count", [1000, 10_000])
+def test_planning(benchmark, count: int, tmp_path: Path) -> None:
+    files = [tmp_path / f"made-{number}.py" for number in range(count)]
+    for file in files:
+        file.write_text(VARIANT.format(name=file.stem))
+    content = {"name": "many", "variants": list(map(str, files)), "steps": 1, "samples": 64, "datasets": {"ring-8": {}}}
+    setting = Setting(out=tmp_path / "out")
+    planned = benchmark.pedantic(lambda: prepare(parse_suite(content, "benchmark"), setting), rounds=1)
+    assert len({job.name for job in planned.left}) == count
+    print(f"\n{count} jobs of as many variants: planned in {1000 * benchmark.stats.stats.min / count:.2f} ms a job")
 
 
 @pytest.mark.parametrize("count", [1000, 10_000])
