@@ -276,14 +276,11 @@ def each_once(paths: list[Path], chosen: Callable[[Path, list[Path]], list[Path]
 
 
 def is_time_record(path: Path) -> bool:
-    """Whether a file holds a time record, of `ganbench.times`, and not the record of a run.
-
-    One that cannot be read is what its folder says, so that whoever loads it tells what is wrong.
-    """
+    """Whether a file holds a time record, of `ganbench.times`, and not a run's. One that cannot be read is what its folder says."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return "times" in path.parts[:-1]
+        return "times" in path.parts[:-1]  # whoever loads it says what is wrong
     return isinstance(raw, dict) and TIME_KEY in raw
 
 
