@@ -35,9 +35,10 @@ SAVED = $(wildcard $(SAVES)/*.json)
 
 # Only a whole run that passed is kept for the next to be compared with: one of some benchmarks would leave the others uncompared.
 bench: $(STAMP)
+	trap : INT TERM; \
 	$(BIN)/pytest $(BENCH) -m "not gpu" --benchmark-only --benchmark-group-by=func $(if $(BENCH:benchmarks=),,--benchmark-autosave) \
 	  $(if $(SAVED),--benchmark-compare$(AGAINST:%==%) --benchmark-compare-fail=$(BOUND)) || { code=$$?; \
-	  for file in $(SAVES)/*.json; do case " $(SAVED) " in *" $$file "*) ;; *) ! test -f $$file || mv $$file $$file.failed;; esac; done; \
+	  for file in $(SAVES)/*.json; do case " $(SAVED) " in *" $$file "*) ;; *) ! test -f "$$file" || mv "$$file" "$$file.failed";; esac; done; \
 	  exit $$code; }
 
 gpu: $(STAMP)

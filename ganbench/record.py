@@ -256,9 +256,9 @@ def record_files_of(path: Path, below: list[Path]) -> list[Path]:
     folders = {file: file.relative_to(path).parts[:-1] if path.is_dir() else () for file in below}
     if filed := [file for file, names in folders.items() if "records" in names]:
         return filed
-    if any(is_time_record(file) for file, names in folders.items() if "times" in names):
-        return []
-    return [file for file in below if not is_time_record(file)]
+    timed = {file: is_time_record(file) for file in below}  # one that cannot be read stays, for whoever loads it to tell
+    of_times = any(timed[file] for file, names in folders.items() if "times" in names)
+    return [] if of_times else [file for file in below if not timed[file]]
 
 
 def each_once(paths: list[Path], chosen: Callable[[Path, list[Path]], list[Path]]) -> list[Path]:
@@ -275,12 +275,12 @@ def each_once(paths: list[Path], chosen: Callable[[Path, list[Path]], list[Path]
     return list(found.values())
 
 
-def is_time_record(path: Path) -> bool:
-    """Whether a file holds a time record, of `ganbench.times`, and not a run's. One that cannot be read is what its folder says."""
+def is_time_record(path: Path) -> bool | None:
+    """Whether a file holds a time record, of `ganbench.times`, and not the record of a run; None for one that cannot be read."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return "times" in path.parts[:-1]  # whoever loads it says what is wrong
+        return None
     return isinstance(raw, dict) and TIME_KEY in raw
 
 

@@ -140,7 +140,7 @@ def differentiate(
     loss, seen = evaluate(objective, networks, updated, batch)
     if not loss.requires_grad:
         raise UsageError(
-            f"An objective's loss does not depend on what its phase updates ({', '.join(updated)}); compute it from them."
+            f"An objective's loss does not depend, in this step, on what its phase updates ({', '.join(updated)}); make it so."
         )
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     return loss.detach(), seen, [laid_out_like(leaf, each) for leaf, each in zip(leaves, found, strict=True)]
@@ -206,7 +206,7 @@ def evaluate_at(
             losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)
         except RuntimeError as error:
             for words, sentence in NOT_STACKED.items():
-                if words in str(error):
+                if str(error).startswith("vmap: ") and words in str(error):
                     raise UsageError(sentence) from error
             raise
         return losses, watched

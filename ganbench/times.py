@@ -201,11 +201,12 @@ def load_each_once(paths: list[Path]) -> list[TimeRecord]:
 
 
 def _time_files_of(path: Path, below: list[Path]) -> list[Path]:
-    if path.is_dir():
-        folders = {file: file.relative_to(path).parts[:-1] for file in below}
-        if any("records" in names for names in folders.values()):
-            below = [file for file, names in folders.items() if "times" in names and "records" not in names]
-    return [file for file in below if is_time_record(file)]
+    folders = {file: file.relative_to(path).parts[:-1] if path.is_dir() else () for file in below}
+    if any("records" in names for names in folders.values()):
+        folders = {file: names for file, names in folders.items() if "times" in names and "records" not in names}
+    timed = {file: is_time_record(file) for file in folders}
+    # One that cannot be read is what its folder says: whoever loads it tells what is wrong.
+    return [file for file, names in folders.items() if timed[file] or (timed[file] is None and "times" in names)]
 
 
 def _home(device: str, dataset: str) -> Path:

@@ -227,7 +227,7 @@ class Variant:
         recipe = self.points if space.is_points and self.points is not None else self.recipe
         changes = dict(changes or {})
         if recipe.d_lr is not None and "lr" in changes:
-            changes.setdefault("d_lr", changes["lr"] * recipe.d_lr / recipe.lr)
+            changes.setdefault("d_lr", changes["lr"] * (recipe.d_lr / recipe.lr))
         recipe = replace(recipe, **changes)
         if self.latent_law is not None:
             recipe = replace(recipe, latent_law=self.latent_law)

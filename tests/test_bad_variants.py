@@ -62,7 +62,7 @@ def test_a_job_with_a_mistake_fails_and_says_why(tmp_path: Path, body: str, word
 @pytest.mark.parametrize(
     ("loss", "words"),
     [
-        ("b.real.mean()", r"does not depend on what its phase updates \(generator\)"),
+        ("b.real.mean()", r"does not depend, in this step, on what its phase updates \(generator\)"),
         ("(n.generator(b.z) + torch.randn_like(b.real)).mean()", "draws random numbers of its own"),
         ("n.generator(b.z).mean() * b.real.mean().item()", "makes a number of a tensor"),
         ("n.generator(b.z).mean() if b.real.mean() > 0 else n.generator(b.z).sum()", "branches on a tensor's values"),
@@ -74,6 +74,12 @@ def test_an_objective_that_cannot_be_of_stacked_seeds_says_why(tmp_path: Path, l
     assert (first.status, first.message) == (second.status, second.message) == ("failed", first.message)
     assert re.search(words, first.message)
     assert "RuntimeError" not in first.message
+
+
+def test_an_error_of_the_users_own_is_told_as_it_is(tmp_path: Path) -> None:
+    body = "def wrong(n, b):\n    raise RuntimeError('no .item() of mine')\nPHASE = dataclasses.replace(PHASE, objective=wrong)"
+    for record in run(tmp_path, f"{HEAD}{body}\n{TAIL}", seeds=2):
+        assert record.message.startswith("RuntimeError: no .item() of mine")
 
 
 @pytest.mark.parametrize(

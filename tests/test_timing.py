@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_records import made_record
 from typer.testing import CliRunner
 
 from ganbench import registry
@@ -260,6 +261,18 @@ def test_a_damaged_time_record_is_told_and_not_left_out(content: str, timed: tup
         assert done.exit_code != 0
         assert "time it again with --overwrite" in done.output + str(done.exception)
     assert time_it(tmp_path / "out", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("home", ["times", "times/x", "plain"])
+def test_a_damaged_record_is_told_whatever_its_folder_is_called(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in (0, 1):
+        made_record("nsgan", seed).save(tmp_path / home / f"{seed}.json")
+    (tmp_path / home / "0.json").write_text('{"schema')
+    monkeypatch.chdir(tmp_path)
+    for command in (["rank", home], ["show", "nsgan", "--records", home], ["table", str(tmp_path)], ["validate", "."]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code != 0, command
+        assert "0.json" in done.output + str(done.exception)
 
 
 def test_missing_weights_are_told_before_any_work(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganbench.cli.console import err, named_path, print_json
-from ganbench.errors import GanbenchError
+from ganbench.errors import GanbenchError, MissingDataError
 
 if TYPE_CHECKING:
     from ganbench.variant import Variant
@@ -87,6 +87,8 @@ def _scores_here(name: str) -> list[dict[str, Any]]:
     for folder in (folder for folder in USUAL if folder.is_dir()):
         try:
             found += _scores(name, [folder])
+        except MissingDataError:
+            continue  # no records
         except GanbenchError as error:
             err.print(f"No scores from {folder}: {error}", highlight=False, soft_wrap=True, markup=False)
     return found

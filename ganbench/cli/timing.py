@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,15 +55,13 @@ def time(
     from ganbench.dataset import Location
     from ganbench.execution import Execution
     from ganbench.files import writable_folder
+    from ganbench.harness.claim import claim
     from ganbench.harness.plan import Setting
     from ganbench.harness.time_variants import VariantTask
     from ganbench.harness.timing import Wanted, prepare_times, time_all
-    from ganbench.ranks import from_environment
 
-    if from_environment().several:
-        raise UsageError(
-            f"One process is timed, and {from_environment().count} were started; start ganbench time without torchrun."
-        )
+    if (count := os.environ.get("WORLD_SIZE", "1")) != "1":
+        raise UsageError(f"One process is timed, and WORLD_SIZE is {count}; start ganbench time without torchrun, or unset it.")
     if as_json and format not in (None, Format.json):
         raise UsageError(f"--json and --format {format} exclude each other; give one of them.")
     wanted = Wanted(
@@ -86,15 +85,16 @@ def time(
         raise UsageError(f"--tf32 is of CUDA devices, and this is timed on the {setting.device}; leave it out.")
     if not writable_folder(setting.out):
         raise UsageError(f"--out {out} is no folder that can be written; name another.")
-    with err.status("loading data and weights"):
-        tasks, left = prepare_times(wanted, setting)
-    timed_names = sorted({task.job.name for task in tasks if isinstance(task, VariantTask)})
-    if base is not None and base not in timed_names:
-        raise unknown_name("variant among those that are timed", base, timed_names)
-    if len(left) < len(tasks):
-        err.print(f"{len(tasks) - len(left)} of {len(tasks)} have a record; --overwrite times them again.", highlight=False)
-    with progress() as report:
-        timed = time_all(tasks, left, setting, report)
+    with claim(setting.out):
+        with err.status("loading data and weights"):
+            tasks, left = prepare_times(wanted, setting)
+        timed_names = sorted({task.job.name for task in tasks if isinstance(task, VariantTask)})
+        if base is not None and base not in timed_names:
+            raise unknown_name("variant among those that are timed", base, timed_names)
+        if len(left) < len(tasks):
+            err.print(f"{len(tasks) - len(left)} of {len(tasks)} have a record; --overwrite times them again.", highlight=False)
+        with progress() as report:
+            timed = time_all(tasks, left, setting, report)
     _show(timed, out, base, Format.json if as_json else format)
 
 

@@ -16,7 +16,6 @@ import torch
 from ganbench.dataset import LoadedDataset, find_dataset
 from ganbench.environment import available_cores
 from ganbench.errors import GanbenchError, UsageError, described
-from ganbench.harness.claim import claim
 from ganbench.harness.plan import Job, Setting, difference, plan
 from ganbench.harness.reference import cached_dataset
 from ganbench.harness.rounds import Timing, in_turns
@@ -92,13 +91,8 @@ def prepare_times(wanted: Wanted, setting: Setting) -> tuple[list[Task], list[Ta
 def time_all(tasks: Sequence[Task], left: Sequence[Task], setting: Setting, report: Report) -> Timed:
     """Do the tasks that are left, those that take turns together, each record written as soon as it is there, and read all of them.
 
-    A task that fails leaves the others alone. Raises UsageError where another command writes to the output folder.
+    A task that fails leaves the others alone.
     """
-    with claim(setting.out):
-        return _time_all(tasks, left, setting, report)
-
-
-def _time_all(tasks: Sequence[Task], left: Sequence[Task], setting: Setting, report: Report) -> Timed:
     failures: dict[str, str] = {}
     done = 0
     for turns, group in itertools.groupby(left, lambda task: task.turns):

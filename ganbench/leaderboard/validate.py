@@ -45,7 +45,7 @@ def validate(paths: Iterable[Path]) -> tuple[int, list[Problem]]:
     for path in paths:
         count += 1
         try:
-            if is_time_record(path):
+            if _is_timed(path):
                 problems += [Problem(path, sentence) for sentence in time_faults(load_times(path), path)]
                 continue
             record = load_record(path)
@@ -55,6 +55,13 @@ def validate(paths: Iterable[Path]) -> tuple[int, list[Problem]]:
         good.append((path, record))
         problems += [Problem(path, sentence) for sentence in faults(record, path)]
     return count, problems + list(_twice(good)) + list(_copied(good))
+
+
+def _is_timed(path: Path) -> bool:
+    known = is_time_record(path)
+    if known is not None:
+        return known
+    return [name for name in path.resolve().parts[:-1] if name in ("records", "times")][-1:] == ["times"]
 
 
 def faults(record: Record, path: Path | None = None) -> Iterator[str]:
