@@ -85,7 +85,12 @@ def test_show_finds_records_where_they_usually_lie(tmp_path: Path) -> None:
     (tmp_path / "runs" / "0.json").write_text("{}")
     shown = ganbench("show", "wgan-gp", cwd=tmp_path)
     assert shown.returncode == 0
-    assert "mnist: fd-made-up-net 0.5, 1 seeds" in shown.stdout
+    assert "mnist: fd-made-up-net 0.5, 1 seeds, " in shown.stdout
+    assert shown.stderr == ""
+    (tmp_path / "results" / "board" / "1.json").write_text("{}")
+    shown = ganbench("show", "wgan-gp", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout[-59:]) == (0, "Scores: none here; --records PATH reads them from records.\n")
+    assert "No scores from results:" in shown.stderr
     assert "No scores from runs:" in shown.stderr
 
 

@@ -26,7 +26,7 @@ def show(
         typer.Option(
             parser=named_path,
             metavar="PATH",
-            help="Record files, or folders of them, to read its scores from; repeat it for more. Default: results and runs, here.",
+            help="Record files, or folders of them, to read its scores from; repeat for more. Default: results, else runs, here.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -58,7 +58,7 @@ def show(
         around = "" if score["half_width"] is None else f" ± {score['half_width']:.3g} (95 % interval of the mean)"
         number = "no score" if score["mean"] is None else f"{score['metric']} {score['mean']:.4g}{around}"
         lost = "".join(f" + {score[status]} {status}" for status in ("diverged", "failed") if score[status])
-        typer.echo(f"\n{score['dataset']}: {number}, {score['seeds']}{lost} seeds")
+        typer.echo(f"\n{score['dataset']}: {number}, {score['seeds']}{lost} seeds, {score['suite']}")
 
 
 def _built(variant: Variant) -> dict[str, Any]:
@@ -82,16 +82,16 @@ def _built(variant: Variant) -> dict[str, Any]:
 
 
 def _scores_here(name: str) -> list[dict[str, Any]]:
-    """As `_scores`, of the folders where runs and a board's records usually lie; one that cannot be read is told and left out."""
-    found = []
+    """As `_scores`, of the first folder with any where records usually lie; one that cannot be read is told and left out."""
     for folder in (folder for folder in USUAL if folder.is_dir()):
         try:
-            found += _scores(name, [folder])
+            if found := _scores(name, [folder]):
+                return found
         except MissingDataError:
             continue  # no records
         except GanbenchError as error:
             err.print(f"No scores from {folder}: {error}", highlight=False, soft_wrap=True, markup=False)
-    return found
+    return []
 
 
 def _scores(name: str, paths: list[Path]) -> list[dict[str, Any]]:
@@ -104,7 +104,8 @@ def _scores(name: str, paths: list[Path]) -> list[dict[str, Any]]:
         title = f"{table.title}{f' ({table.setting})' if table.setting else ''}"
         for row in (row for row in table.rows if row.variant.name == name):
             cells = [(column.label, cell) for column, cell in zip(table.columns, row.cells, strict=True) if cell.mean is not None]
-            lost = {"diverged": row.count("diverged"), "failed": row.count("failed")}
+            suites = ", ".join(dict.fromkeys(record.suite for record in row.records))
+            lost = {"suite": suites, "diverged": row.count("diverged"), "failed": row.count("failed")}
             found += [
                 {"dataset": title, "metric": label, "mean": cell.mean, "half_width": cell.half_width, "seeds": cell.count, **lost}
                 for label, cell in cells
