@@ -9,12 +9,14 @@ own.
 pytest benchmarks/test_large_sets.py --benchmark-only -s
 """
 
+import contextlib
 import io
 import json
 import os
 import resource
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from PIL import Image
 from torch.nn.functional import avg_pool2d
 
 COUNT = int(os.environ.get("GANBENCH_BENCH_IMAGES", "2000"))
+SHARDS = 4
 TIMES: dict[str, tuple[float, float]] = {}  # seconds, and seconds of the processor
 EXTRACTOR = '''"""Pixels averaged over 8 x 8: 48 features."""
 from torch.nn.functional import avg_pool2d
@@ -60,18 +63,24 @@ print(json.dumps({"seconds": seconds, "processor_seconds": used() - processor, "
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sets of images, each in a folder and in a zip, and the extractor."""
+    """Two sets of images, each in a folder, in a zip and in four shards, and the extractor."""
     root = tmp_path_factory.mktemp("large")
     (root / "pooled.py").write_text(EXTRACTOR)
     for side in (0, 1):
         (root / f"folder-{side}").mkdir()
         draws = np.random.default_rng(side)
-        with zipfile.ZipFile(root / f"images-{side}.zip", "w") as archive:
+        with contextlib.ExitStack() as stack:
+            archive = stack.enter_context(zipfile.ZipFile(root / f"images-{side}.zip", "w"))
+            shards = [stack.enter_context(tarfile.open(root / f"shards-{side}-{shard}.tar", "w")) for shard in range(SHARDS)]
             for index in range(COUNT):
                 file = io.BytesIO()
                 Image.fromarray(draws.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file, "PNG")
                 archive.writestr(f"{index:07}.png", file.getvalue())
                 (root / f"folder-{side}" / f"{index:07}.png").write_bytes(file.getvalue())
+                member = tarfile.TarInfo(f"{index:07}.png")
+                member.size = file.tell()
+                file.seek(0)
+                shards[index * SHARDS // COUNT].addfile(member, file)
     return root
 
 
@@ -126,11 +135,17 @@ def test_torch_fidelity(benchmark, place: Path, workers: str) -> None:
     print(f"\ntorch-fidelity, workers {workers}: {2 * COUNT / seconds:.0f} images/s, {processor:.1f} s of the processor")
 
 
-@pytest.mark.parametrize("kind", ["folder-{}", "images-{}.zip"])
+@pytest.mark.parametrize("kind", ["folder-SIDE", "images-SIDE.zip", "shards-SIDE-{0..3}.tar"])
 def test_ganbench(benchmark, place: Path, kind: str) -> None:
     def run() -> dict[str, float]:
         told = subprocess.run(
-            [sys.executable, "-c", SCORE, *(str(place / kind.format(side)) for side in (0, 1)), str(place / "pooled.py")],
+            [
+                sys.executable,
+                "-c",
+                SCORE,
+                *(str(place / kind.replace("SIDE", str(side))) for side in (0, 1)),
+                str(place / "pooled.py"),
+            ],
             capture_output=True,
             text=True,
             check=True,
