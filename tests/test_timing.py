@@ -295,21 +295,29 @@ def test_a_variant_that_fails_costs_its_own_times_alone(tmp_path: Path) -> None:
 # make bench
 
 
+def installed(folder: Path, programs: dict[str, str]) -> None:
+    """The Makefile in a folder whose environment is made, with these shell programs in it."""
+    (folder / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".venv/.installed").touch()
+    for name, code in programs.items():
+        (folder / ".venv/bin" / name).write_text(f"#!/bin/sh\n{code}\n")
+        (folder / ".venv/bin" / name).chmod(0o755)
+
+
+def outside() -> dict[str, str]:
+    """Without what a make that runs the tests leaves in the environment: its own flags, and names of folders in the output."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
 def test_make_bench_compares_once_a_run_is_saved(tmp_path: Path) -> None:
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / ".venv/.installed").touch()
-    python = tmp_path / ".venv/bin/python"
-    python.write_text("#!/bin/sh\necho this-machine\n")
-    python.chmod(0o755)
+    installed(tmp_path, {"python": "echo this-machine"})
 
     def make(*arguments: str) -> str:
-        # Without what a make that runs the tests leaves in the environment: its own flags, and names of folders in the output.
-        outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         command = ["make", "--no-print-directory", "-n", "bench", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, cwd=tmp_path, env=outside(), capture_output=True, text=True, check=True).stdout
 
     assert "--benchmark-autosave" in make()
     assert "--benchmark-compare" not in make()
@@ -327,20 +335,14 @@ def test_make_bench_compares_once_a_run_is_saved(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
 def test_make_bench_keeps_no_run_that_failed(tmp_path: Path) -> None:
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / ".venv/.installed").touch()
     saved = tmp_path / ".benchmarks/this-machine"
     saved.mkdir(parents=True)
     (saved / "0001_x.json").touch()
     # In place of pytest: it saves a run, and ends as it is told.
-    for name, code in {"python": "echo this-machine", "pytest": "touch .benchmarks/this-machine/$NAME.json; exit $CODE"}.items():
-        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\n{code}\n")
-        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    installed(tmp_path, {"python": "echo this-machine", "pytest": "touch .benchmarks/this-machine/$NAME.json; exit $CODE"})
     for name, code in {"0002_x": "1", "0003_x": "0"}.items():
-        outside = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")} | {"NAME": name, "CODE": code}
-        done = subprocess.run(["make", "bench"], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
+        told = outside() | {"NAME": name, "CODE": code}
+        done = subprocess.run(["make", "bench"], cwd=tmp_path, env=told, capture_output=True, text=True, check=False)
         assert (done.returncode != 0) == (code == "1"), done.stderr
     assert sorted(path.name for path in saved.iterdir()) == ["0001_x.json", "0002_x.json.failed", "0003_x.json"]
 

@@ -105,11 +105,11 @@ def _scores(name: str, paths: list[Path]) -> list[dict[str, Any]]:
         for row in (row for row in table.rows if row.variant.name == name):
             cells = [(column.label, cell) for column, cell in zip(table.columns, row.cells, strict=True) if cell.mean is not None]
             suites = ", ".join(dict.fromkeys(record.suite for record in row.records))
-            lost = {"suite": suites, "diverged": row.count("diverged"), "failed": row.count("failed")}
+            facts = {"suite": suites, "diverged": row.count("diverged"), "failed": row.count("failed")}
             found += [
-                {"dataset": title, "metric": label, "mean": cell.mean, "half_width": cell.half_width, "seeds": cell.count, **lost}
+                {"dataset": title, "metric": label, "mean": cell.mean, "half_width": cell.half_width, "seeds": cell.count, **facts}
                 for label, cell in cells
             ]
             if not cells:
-                found.append({"dataset": title, "metric": None, "mean": None, "half_width": None, "seeds": 0, **lost})
+                found.append({"dataset": title, "metric": None, "mean": None, "half_width": None, "seeds": 0, **facts})
     return found

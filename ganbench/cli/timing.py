@@ -13,7 +13,8 @@ from ganbench.cli.tables import Format
 from ganbench.errors import RunFailedError, UsageError, unknown_name
 
 if TYPE_CHECKING:
-    from ganbench.harness.timing import Timed
+    from ganbench.harness.plan import Setting
+    from ganbench.harness.timing import Timed, Wanted
 
 Base = Annotated[
     str | None, typer.Option(metavar="VARIANT", help="Compare every step with this variant's, with as many seeds on the same data.")
@@ -57,8 +58,7 @@ def time(
     from ganbench.files import writable_folder
     from ganbench.harness.claim import claim
     from ganbench.harness.plan import Setting
-    from ganbench.harness.time_variants import VariantTask
-    from ganbench.harness.timing import Wanted, prepare_times, time_all
+    from ganbench.harness.timing import Wanted
 
     if (count := os.environ.get("WORLD_SIZE", "1")) != "1":
         raise UsageError(f"One process is timed, and WORLD_SIZE is {count}; start ganbench time without torchrun, or unset it.")
@@ -86,16 +86,24 @@ def time(
     if not writable_folder(setting.out):
         raise UsageError(f"--out {out} is no folder that can be written; name another.")
     with claim(setting.out):
-        with err.status("loading data and weights"):
-            tasks, left = prepare_times(wanted, setting)
-        timed_names = sorted({task.job.name for task in tasks if isinstance(task, VariantTask)})
-        if base is not None and base not in timed_names:
-            raise unknown_name("variant among those that are timed", base, timed_names)
-        if len(left) < len(tasks):
-            err.print(f"{len(tasks) - len(left)} of {len(tasks)} have a record; --overwrite times them again.", highlight=False)
-        with progress() as report:
-            timed = time_all(tasks, left, setting, report)
+        timed = _time(wanted, setting, base)
     _show(timed, out, base, Format.json if as_json else format)
+
+
+def _time(wanted: Wanted, setting: Setting, base: str | None) -> Timed:
+    """Time what is wanted and has no record yet. Raises UsageError for a `base` that is not among it."""
+    from ganbench.harness.time_variants import VariantTask
+    from ganbench.harness.timing import prepare_times, time_all
+
+    with err.status("loading data and weights"):
+        tasks, left = prepare_times(wanted, setting)
+    timed_names = sorted({task.job.name for task in tasks if isinstance(task, VariantTask)})
+    if base is not None and base not in timed_names:
+        raise unknown_name("variant among those that are timed", base, timed_names)
+    if len(left) < len(tasks):
+        err.print(f"{len(tasks) - len(left)} of {len(tasks)} have a record; --overwrite times them again.", highlight=False)
+    with progress() as report:
+        return time_all(tasks, left, setting, report)
 
 
 def _show(timed: Timed, out: Path, base: str | None, format: Format | None) -> None:
