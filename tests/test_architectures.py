@@ -153,16 +153,14 @@ def test_maxout_is_the_largest_of_its_pieces_and_moves_that_alone() -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
 
 
-def test_dcgans_discriminator_with_a_quarter_of_the_maps() -> None:
+@pytest.mark.parametrize(("name", "wanted"), [("dcgan-half", [32, 64, 128, 256]), ("dcgan-quarter", [16, 32, 64, 128])])
+def test_dcgans_discriminator_with_a_share_of_the_maps(name: str, wanted: list[int]) -> None:
     space, usual = Space((3, 28, 28)), Recipe()
-    quarter = replace(usual, architecture="dcgan-quarter")
-    maps = [
-        [layer.out_channels for layer in build.discriminator(space, recipe).modules() if isinstance(layer, nn.Conv2d)]
-        for recipe in (usual, quarter)
-    ]
-    assert maps[1] == [each // 4 for each in maps[0]] == [16, 32, 64, 128]
-    shapes = [[value.shape for value in build.generator(space, recipe).parameters()] for recipe in (usual, quarter)]
+    small = replace(usual, architecture=name)
+    trunk = build.discriminator(space, small)
+    assert [layer.out_channels for layer in trunk.modules() if isinstance(layer, nn.Conv2d)] == wanted  # DCGAN has 64 to 512
+    shapes = [[value.shape for value in build.generator(space, recipe).parameters()] for recipe in (usual, small)]
     assert shapes[0] == shapes[1]
-    assert build.discriminator(space, quarter)(torch.zeros(2, 3, 28, 28)).shape == (2,)
-    with pytest.raises(UsageError, match="dcgan-quarter has no networks for points; choose another one"):
-        build.generator(Space((2,)), quarter)
+    assert trunk(torch.zeros(2, 3, 28, 28)).shape == (2,)
+    with pytest.raises(UsageError, match=f"{name} has no networks for points; choose another one"):
+        build.generator(Space((2,)), small)

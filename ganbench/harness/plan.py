@@ -14,6 +14,7 @@ from ganbench.errors import UsageError
 from ganbench.execution import Execution
 from ganbench.files import digest
 from ganbench.find_extractor import find_extractor
+from ganbench.harness.fit import check_networks
 from ganbench.harness.suite import DatasetPlan, Override, Suite
 from ganbench.metric import Metric
 from ganbench.ranks import ALONE, Ranks
@@ -191,10 +192,16 @@ def _check(job: Job, loaded: LoadedDataset, variant: Variant | Control) -> None:
     job_metrics(job, loaded)
     if isinstance(variant, Control):
         variant.draw(loaded, job.samples, stream(0, "check"))
-    elif reason := variant.refuses(Space(loaded.shape, loaded.classes, loaded.inputs)):
+        return
+    space = Space(loaded.shape, loaded.classes, loaded.inputs)
+    if reason := variant.refuses(space):
         raise UsageError(f"{job.name} cannot be trained on {job.dataset}: {reason}")
     if job.recipe is not None:
         check_batch_size(loaded, job.recipe.batch_size)
+        try:
+            check_networks(variant, space, job.recipe)
+        except UsageError as error:
+            raise UsageError(f"{job.label}: {error}") from None
 
 
 def _check_overrides(suite: Suite, entries: list[Entry]) -> None:

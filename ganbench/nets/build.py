@@ -50,8 +50,12 @@ def _dcgan_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, 
     return dcgan.discriminator(shape, norm or norms.batch, outputs, pack)
 
 
+def _half_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
+    # Metz et al. 2017, arXiv:1611.02163, 3.3.1: where D has half or a quarter of the maps, GANs lose modes of stacked digits.
+    return dcgan.discriminator(shape, norm or norms.batch, outputs, pack, share=2)
+
+
 def _quarter_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None, pack: int) -> nn.Module:
-    # Metz et al. 2017, arXiv:1611.02163, section 3.3.1: where D is a quarter of G's size, GANs lose most modes of stacked MNIST.
     return dcgan.discriminator(shape, norm or norms.batch, outputs, pack, share=4)
 
 
@@ -71,6 +75,7 @@ ARCHITECTURES = {
     "pacgan-toy": Architecture(pacgan_toy.generator, pacgan_toy.trunk),
     "mlp": Architecture(points_generator=_mlp_generator, points_trunk=_mlp_trunk),
     "dcgan": Architecture(image_generator=_dcgan_generator, image_trunk=_dcgan_trunk),
+    "dcgan-half": Architecture(image_generator=_dcgan_generator, image_trunk=_half_trunk),
     "dcgan-quarter": Architecture(image_generator=_dcgan_generator, image_trunk=_quarter_trunk),
     "resnet": Architecture(image_generator=_resnet_generator, image_trunk=_resnet_trunk),
 }

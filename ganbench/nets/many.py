@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from ganbench.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ganbench.variant import Recipe
+
+
+def recipe_of_one(recipe: Recipe) -> Recipe:
+    """Each generator's: without the latent's last number, which chooses one. Raises UsageError where that is the only one."""
+    if recipe.latent_size < 2:
+        raise UsageError("A latent of 1 has no room beside the number that chooses the generator; make latent_size larger.")
+    return replace(recipe, latent_size=recipe.latent_size - 1)
 
 
 def one_of(z: Tensor, count: int) -> Tensor:

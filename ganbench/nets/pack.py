@@ -21,7 +21,11 @@ class Packed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B / count,). Raises UsageError when `count` does not divide the batch."""
         size, first, *rest = x.shape
-        if size % self.count:
-            raise UsageError(f"A batch of {size} cannot be packed by {self.count}; choose a batch size that {self.count} divides.")
+        self.check(size)
         logits: Tensor = self.discriminator(x.reshape(size // self.count, self.count * first, *rest))  # (B / count,)
         return logits
+
+    def check(self, size: int) -> None:
+        """Raise UsageError when `count` does not divide a batch of `size`."""
+        if size % self.count:
+            raise UsageError(f"A batch of {size} cannot be packed by {self.count}; choose a batch size that {self.count} divides.")

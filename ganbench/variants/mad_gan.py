@@ -10,7 +10,6 @@ chooses the generator; the averaged generators are the ones scored.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from ganbench.adversarial import d_phase, g_phase
@@ -25,8 +24,8 @@ GENERATORS = 4
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """Generators that share their first layers, and a discriminator to (B, GENERATORS + 1) logits, the last that of "real"."""
-    recipe = dataclasses.replace(recipe, latent_size=recipe.latent_size - 1)  # the last coordinate is the choice
-    generators = [build.generator(space, recipe) for _ in range(GENERATORS)]
+    of_one = many.recipe_of_one(recipe)
+    generators = [build.generator(space, of_one) for _ in range(GENERATORS)]
     return {
         "discriminator": build.encoder(space, recipe, GENERATORS + 1),
         "generator": many.ManyGenerators(generators, own_first=False),

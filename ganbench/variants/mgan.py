@@ -9,7 +9,6 @@ generator; the averaged generators are the ones scored.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganbench import losses
@@ -26,7 +25,7 @@ BETA = 0.125
 
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """The generators as one, and D with the classifier: (B, 1 + GENERATORS) logits, D's first."""
-    of_one = replace(recipe, latent_size=recipe.latent_size - 1)
+    of_one = many.recipe_of_one(recipe)
     mixture = many.ManyGenerators([build.generator(space, of_one) for _ in range(GENERATORS)], own_first=True)
     return {"generator": mixture, "discriminator": build.encoder(space, recipe, 1 + GENERATORS)}
 

@@ -1,0 +1,66 @@
+"""A recipe that does not fit a variant's networks is told before any job begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ganbench.errors import UsageError
+from ganbench.harness.fit import check_networks
+from ganbench.harness.harness import prepare
+from ganbench.harness.plan import Setting
+from ganbench.harness.suite import parse_suite
+from ganbench.registry import find
+from ganbench.variant import Recipe, Space
+
+POINTS = Space((2,), 8, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("pacgan3", {"batch_size": 64}, "A batch of 64 cannot be packed by 3; choose a batch size that 3 divides."),
+        ("infogan", {"latent_size": 2}, "A latent of 2 has no room for a code of 12"),
+        ("mgan", {"latent_size": 1}, "A latent of 1 has no room beside the number that chooses the generator"),
+        ("mad-gan", {"latent_size": 1}, "A latent of 1 has no room beside the number that chooses the generator"),
+        ("nsgan", {"architecture": "resnet"}, "The architecture resnet has no networks for points"),
+        ("nsgan", {"architecture": "dcgna"}, "There is no architecture called 'dcgna'; did you mean dcgan?"),
+        ("sngan", {"architecture": "pacgan-toy"}, "The architecture pacgan-toy has its own normalisation"),
+    ],
+)
+def test_told_in_the_plan(name: str, changes: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    """One sentence that names the job, before anything is trained."""
+    content = {"name": "fit", "variants": [name, "real"], "steps": 1, "datasets": {"ring-8": {"overrides": {name: changes}}}}
+    with pytest.raises(UsageError, match="^ring-8/" + name) as told:
+        prepare(parse_suite(content, "fit.toml"), Setting(out=tmp_path))
+    assert sentence in str(told.value)
+
+
+def test_what_fits_is_not_refused() -> None:
+    """A batch that a pack divides, another latent; and the recipe of the variant, whose networks are not built at all."""
+    variant = find("variants", "pacgan3").load()
+    usual = variant.recipe_for(POINTS)
+    check_networks(variant, POINTS, replace(usual, batch_size=66, latent_size=1))
+
+    def never(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
+        raise AssertionError("built")
+
+    check_networks(replace(variant, networks=never), POINTS, replace(usual, lr=1.0))
+
+
+def test_networks_that_need_numbers_are_left_to_the_job() -> None:
+    """Networks of a user's that cannot be built without numbers are no reason to refuse a suite; and no random number is drawn."""
+    variant = find("variants", "nsgan").load()
+
+    def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
+        return {"generator": nn.Linear(round(torch.ones(3).sum().item()), 2)}
+
+    before = torch.get_rng_state()
+    check_networks(replace(variant, networks=networks), POINTS, replace(variant.recipe_for(POINTS), latent_size=5))
+    check_networks(variant, POINTS, replace(variant.recipe_for(POINTS), latent_size=5))
+    assert torch.equal(torch.get_rng_state(), before)
