@@ -26,7 +26,7 @@ def paired(real: Tensor, fake: Tensor) -> Tensor:
 def average(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log D~(x)] - E[log(1 - D~(G(z)))], in nats: 2 log 2 where D cannot tell.
 
-    Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.2 (RaSGAN): D~(x) = sigmoid(C(x) - E[C(G(z))]) for a real sample, and
+    Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.3 (RaSGAN): D~(x) = sigmoid(C(x) - E[C(G(z))]) for a real sample, and
     D~(G(z)) = sigmoid(C(G(z)) - E[C(x)]) for a fake one. The means are those of the batch.
     """
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()

@@ -5,9 +5,9 @@ k += lambda (gamma L(x) - L(G(z))), within [0, 1], so that L(G(z)) tends to gamm
 the networks converge, and is watched.
 
 Departs from it: DCGAN's layers, in G with their batch norm, which the paper's networks lack; a step of G after D's rather than at
-once, and k moves by D's fakes, not G's; a constant step size; gamma = 0.9 on all data, where it shows 0.3 to 0.7: less of it gives
-less diversity, as it says, even so few modes of a ring; lambda = 0.01 where it has 0.001 and far more steps; the averaged generator
-is the one scored.
+once, and k moves by D's fakes, not G's; a constant step size; normal latents where its are uniform; gamma = 0.9 on all data,
+where it shows 0.3 to 0.7: less of it gives less diversity, as it says, even so few modes of a ring; lambda = 0.01 where it has
+0.001 and far more steps; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 CR-GAN, Zhang et al. 2020, arXiv:1910.12027: L_cr = E[|D(x) - D(T(x))|^2] for real samples, on D's last layer, with its weight 10.
 bCR, Zhao et al. 2020, arXiv:2002.04724, is the same for generated samples too, weight 10 each, so that G does not learn the
-augmentations; its latent part, zCR, is not here. T moves images by up to an eighth of their side.
+augmentations; its latent part, zCR, is not here. T moves images by up to an eighth of their side; what comes in is 0, mid-grey,
+as where DiffAugment moves images.
 
-Departs from both: T does not mirror, since a mirrored digit is no digit; DCGAN's layers with spectral norm in D and the hinge loss,
-as in `sngan`; and the averaged generator is the one scored. T jitters points, by at most a tenth along each axis.
+Departs from both: T does not mirror, since a mirrored digit is no digit; DCGAN's layers with spectral norm in D and the hinge
+loss, as in `sngan`; and the averaged generator is the one scored. T jitters points, by at most a tenth along each axis.
 """
 
 from __future__ import annotations

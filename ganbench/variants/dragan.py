@@ -3,9 +3,9 @@
 The loss is the non-saturating one; lambda = 10 and k = 1 are the paper's. The noise around the data is Gaussian, as in the paper.
 D has no batch norm, which would tie the samples together whose slopes are taken one by one.
 
-Departs from it: noise half as wide as the batch's spread, the bound of the uniform noise in the authors' code; the slope of the
-logit, as in that code; Adam as in DCGAN; and the averaged generator is the one scored. For points also: lambda = 0.1, a latent of
-2 and Adam without momentum.
+Departs from it: noise half as wide as the batch's spread, the bound of the uniform noise in the authors' code, which makes it
+smaller again by a uniform number for each sample; the slope of the logit, as in that code; Adam as in DCGAN; and the averaged
+generator is the one scored. For points also: lambda = 0.1, a latent of 2 and Adam without momentum.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PENALTY = 10.0
 POINTS_PENALTY = 0.1  # with 10, two seeds found at most one of the eight modes of ring-8 in 2,000 steps
-SPREAD = 0.5  # of the noise, in standard deviations of the batch's elements: the authors' code
+SPREAD = 0.5  # of the noise, in standard deviations of the batch's elements
 
 
 def d_loss(D: Network, batch: Batch) -> Tensor:

@@ -3,8 +3,8 @@
 The critic maximises E[f(x)] - E[f(G(z))] + lambda (1 - Omega) - rho / 2 (Omega - 1)^2, the augmented Lagrangian of the constraint
 Omega = E[f(x)^2] / 2 + E[f(G(z))^2] / 2 = 1; the multiplier lambda takes a step of rho against it after each of the critic's.
 
-Departs from it: rho = 0.01 where it has 1e-6, with which lambda would need millions of steps to matter; DCGAN's layers, without
-normalisation in the critic; one critic step; the averaged generator is the one scored.
+Departs from it: rho = 0.01 where it has 1e-6, with which Omega first grows to hundreds and is not back at 1 after some thousands
+of steps; DCGAN's layers, without normalisation in the critic; one critic step; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

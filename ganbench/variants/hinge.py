@@ -2,7 +2,8 @@
 
 It is the loss of `sngan` without spectral norm, so that a table tells the two apart.
 
-Departs from it: DCGAN's batch norm in both networks; the averaged generator is the one scored.
+Departs from it: no weight decay on D's last layer, which bounds the margin there; Adam where it has RMSProp; a step of G to one
+of D where its code takes ten; for points a latent of 2 and a larger step; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """LeCam regularisation: D's outputs are tied to averages of what it said before. Tseng et al. 2021, arXiv:2104.03310.
 
-R_LC = E[|D(x) - alpha_F|^2] + E[|D(G(z)) - alpha_R|^2], where alpha_R and alpha_F are exponential moving averages of D's outputs on
-real and on generated samples: each kind is drawn to the other's average. The decay is its 0.99; the weight and the hinge loss are
-those of its BigGAN for CIFAR. The averages are corrected for their start at 0, as in its code.
+R_LC = E[|D(x) - alpha_F|^2] + E[|D(G(z)) - alpha_R|^2], where alpha_R and alpha_F are exponential moving averages of D's outputs
+on real and on generated samples: each kind is drawn to the other's average. The decay is its 0.99; the weight and the hinge loss
+are those of its BigGAN for CIFAR. The averages are corrected for their start at 0, as in its code for StyleGAN2; that for BigGAN
+has no penalty in the first 1,000 steps instead.
 
 Departs from it: the square is taken everywhere, as the paper writes it, where its code takes it on the far side of the average
-only; DCGAN's layers with spectral norm in D; Adam as in DCGAN; and the averaged generator is the one scored.
+only; DCGAN's layers with spectral norm in D; Adam as in DCGAN; one step of D where BigGAN takes four; an average of the generator
+that forgets faster.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """MMD-GAN: the maximum mean discrepancy in learned features. Li et al. 2017, arXiv:1705.08584, as Binkowski et al. have it.
 
-The critic maps samples to 16 features; it maximises, and G minimises, the unbiased squared MMD of real and generated features under
-a sum of rational quadratic kernels, and the witness function's slope is held near 1 (arXiv:1801.01401, section 2.3 and appendix A).
+The critic maps samples to 16 features; it maximises, and G minimises, the unbiased squared MMD of real and generated features
+under a sum of rational quadratic kernels, and the witness function's slope is held near 1 (arXiv:1801.01401, section 2.3 and
+appendix A).
 
 Departs from them: the first paper's Gaussian kernels, clipped weights and autoencoding critic are replaced as the second replaces
-them; no linear kernel is added; one step of the critic to one of G where they take five; lambda = 1 on all data; DCGAN's layers
-without normalisation in the critic; the averaged generator is the one scored.
+them; no linear kernel is added; one step of the critic to one of G where they take five; lambda stays at 1, where the second's
+code lets it shrink as training goes on; no penalty on activations inside the critic, no clipped gradients, and a constant step,
+where that code has them and halves the step by KID; normal latents and DCGAN's Adam; DCGAN's layers without normalisation in the
+critic; the averaged generator is the one scored.
 """
 
 from __future__ import annotations

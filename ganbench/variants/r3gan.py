@@ -3,8 +3,8 @@
 The loss alone keeps modes from being dropped but need not converge; with both penalties, of equal weight gamma, it does so locally.
 
 Departs from it: the default networks without normalisation, started after He et al. 2015, where it has residual blocks of grouped
-convolutions; a constant step, second beta and gamma where it anneals them; batches of 64; and the averaged generator is the one
-scored. For points also: a latent of 2 and a larger step.
+convolutions; a constant step, second beta, gamma and decay of the averaged generator where it anneals them; no augmentation;
+batches of 64. For points also: a latent of 2 and a larger step.
 """
 
 from __future__ import annotations

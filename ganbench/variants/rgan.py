@@ -1,9 +1,10 @@
 """RSGAN, RaSGAN and RaLSGAN: D says which sample is the more realistic. Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.
 
 `rgan` compares a real sample with a fake one (section 4.1); `ragan` compares each with the average of the other kind in the batch
-(section 4.2), and `ragan-ls` does so by least squares. The generator minimises the loss of the discriminator with the two swapped:
-it wants its samples to look more realistic than the real ones, so its gradient flows through D's answers to both. With its images'
-networks it is the paper's DCGAN setting for cats of 64 x 64 pixels (section 5).
+(section 4.3), and `ragan-ls` does so by least squares. The generator minimises the loss of the discriminator with the two
+swapped: it wants its samples to look more realistic than the real ones, so its gradient flows through D's answers to both. With
+its images' networks it is the paper's DCGAN setting for cats of 64 x 64 pixels (section 5), but for batches of 32 and a latent of
+128 there.
 
 Departs from it: batch norm in D also where it has spectral norm (CIFAR-10), a latent of 2 and Adam without momentum for points,
 and the averaged generator is the one scored.
