@@ -164,3 +164,15 @@ def test_dcgans_discriminator_with_a_share_of_the_maps(name: str, wanted: list[i
     assert trunk(torch.zeros(2, 3, 28, 28)).shape == (2,)
     with pytest.raises(UsageError, match=f"{name} has no networks for points; choose another one"):
         build.generator(Space((2,)), small)
+
+
+def test_the_residual_discriminators_last_block_keeps_its_maps_and_its_convolutions_start_wide() -> None:
+    blocks = [block for block in resnet.Trunk((3, 32, 32)).blocks if isinstance(block, resnet.DownBlock)]
+    assert [isinstance(block.shortcut, nn.Identity) for block in blocks] == [False, False, False, True]
+    x = torch.randn(2, 64, 4, 4)
+    last = blocks[-1]
+    torch.testing.assert_close(last(x) - last.conv2(torch.relu(last.conv1(torch.relu(x)))), x, rtol=0, atol=1e-6)
+    wide, flat = blocks[1].conv1.weight, blocks[1].shortcut.weight
+    # Glorot's bound is gain sqrt(6 / (9 (inputs + outputs))): sqrt 2 inside a block, 1 beside it.
+    assert 0.95 * (12 / (9 * 96)) ** 0.5 < wide.abs().max() <= (12 / (9 * 96)) ** 0.5
+    assert 0.95 * (6 / 96) ** 0.5 < flat.abs().max() <= (6 / 96) ** 0.5

@@ -35,9 +35,11 @@ def test_ebgan_by_hand(shape, expected):
     def filled(*values):
         return torch.stack([torch.full(shape, value, dtype=torch.float64) for value in values])
 
-    shown = batch(filled(1.0, 2.0), filled(3.0, 0.5))
-    torch.testing.assert_close(ebgan.d_loss(halves, shown), tensor(expected)[0], **EXACT)
-    torch.testing.assert_close(ebgan.g_loss(halves, shown), tensor((9 / 4 + 1 / 16) / 2)[0], **EXACT)
+    networks = Networks({"generator": lambda z: filled(3.0, 0.5), "discriminator": halves})
+    loss, watched = ebgan.d_objective(networks, batch(filled(1.0, 2.0)))
+    torch.testing.assert_close(loss, tensor(expected)[0], **EXACT)
+    assert (watched["d_real"].item(), watched["d_fake"].item()) == (5 / 8, 37 / 32)
+    torch.testing.assert_close(ebgan.g_objective(networks, batch(filled(1.0, 2.0)))[0], tensor((9 / 4 + 1 / 16) / 2)[0], **EXACT)
 
 
 def test_the_step_of_began_s_k_by_hand():
@@ -98,9 +100,12 @@ def test_the_losses_of_mmd_gan_by_hand():
     real = tensor([1.0, 0.0], [1.0, 0.0])
     slope = 5 * 2 * sum(3 * (1 + 9 / (2 * alpha)) ** (-alpha - 1) for alpha in (0.2, 0.5, 1, 2, 5))
     distance = 5 + 5 - 2 * sum((1 + 36 / (2 * alpha)) ** -alpha for alpha in (0.2, 0.5, 1, 2, 5))
-    shown = batch(real, -real, noise={"between": torch.full((2, 1), 0.5, dtype=torch.float64)})
-    torch.testing.assert_close(mmd_gan.g_loss(linear, shown), tensor(distance)[0], **EXACT)
-    torch.testing.assert_close(mmd_gan.d_loss(linear, shown), tensor((slope - 1) ** 2 - distance)[0], **EXACT)
+    networks = Networks({"generator": lambda z: -real, "discriminator": linear})
+    shown = batch(real, noise={"between": torch.full((2, 1), 0.5, dtype=torch.float64)})
+    torch.testing.assert_close(mmd_gan.g_objective(networks, shown)[0], tensor(distance)[0], **EXACT)
+    loss, watched = mmd_gan.d_objective(networks, shown)
+    torch.testing.assert_close(loss, tensor((slope - 1) ** 2 - distance)[0], **EXACT)
+    torch.testing.assert_close(watched["mmd"], tensor(distance)[0], **EXACT)
 
 
 @pytest.mark.parametrize("extra", [0, 1])

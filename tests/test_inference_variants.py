@@ -88,10 +88,10 @@ def test_a_sample_is_that_of_the_chosen_generator(own_first):
 def test_whose_a_sample_is_by_hand():
     choice = many.in_turn(column(0, 0, 0, 0), 4)
     assert mgan.whose(torch.zeros(4, 4, dtype=torch.float64), choice).item() == pytest.approx(math.log(4), abs=1e-12)
-    # MAD-GAN with equal logits: D says 1/5 of everything: log 5 for the real ones, log 5 for the fakes, and log 5 for G.
+    # MAD-GAN with equal logits: D says 1/5 of everything: log 5 for the real ones and for each of four generators, and log 5 for G.
     even = Networks({"generator": lambda z, c: z, "discriminator": lambda x: torch.zeros(len(x), 5, dtype=torch.float64)})
     batch = Batch(real=column(0, 0, 0, 0), z=column(0, 0, 0, 0))
-    assert mad_gan.d_objective(even, batch)[0].item() == pytest.approx(2 * math.log(5), abs=1e-12)
+    assert mad_gan.d_objective(even, batch)[0].item() == pytest.approx(5 * math.log(5), abs=1e-12)  # one of "real", four of fakes
     assert mad_gan.g_objective(even, batch)[0].item() == pytest.approx(math.log(5), abs=1e-12)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ganbench import path_length
 from ganbench.errors import UsageError
 from ganbench.nets import style
 from ganbench.variant import Batch, Networks, Space
@@ -62,7 +63,7 @@ class LinearGenerator:
 
 def test_path_lengths_of_a_linear_generator():
     y = torch.tensor([[1.0, 1.0, 1.0, -1.0], [0.0, 2.0, 2.0, 0.0]], dtype=torch.float64).reshape(2, 1, 2, 2)
-    _, lengths = stylegan2.path_lengths(LinearGenerator(), torch.zeros(2, 5, dtype=torch.float64), 2, y)
+    _, lengths = path_length.lengths(LinearGenerator(), torch.zeros(2, 5, dtype=torch.float64), 2, y)
     # J_w^T y / sqrt(4): (1 + 2, 3 - 1) / 2 = (1.5, 1), of length sqrt(3.25); (4, 6) / 2 = (2, 3), of length sqrt(13)
     expected = torch.tensor([3.25, 13.0], dtype=torch.float64).sqrt()
     torch.testing.assert_close(lengths, expected, rtol=1e-9, atol=0.0)  # 1e-12 stands under the root
@@ -71,7 +72,7 @@ def test_path_lengths_of_a_linear_generator():
 def test_the_path_phase_moves_its_mean_and_weighs_equation_4():
     style_size, pixels = 2, style.noise_pixels((1, 8, 8))
     (phase,) = [phase for phase in VARIANT.phases if phase.name == "path"]
-    mean = stylegan2.RunningMean().double()
+    mean = path_length.RunningMean().double()
     real = torch.zeros(2, 1, 8, 8, dtype=torch.float64)
 
     def generator(z, shift=None):  # every pixel is the first number of w
@@ -83,10 +84,10 @@ def test_the_path_phase_moves_its_mean_and_weighs_equation_4():
     batch = Batch(real=real, z=torch.zeros(2, style_size + pixels, dtype=torch.float64), noise={"path": noise})
     loss, watched = phase.objective(networks, batch)
     # Lengths 64 / 8 = 8 and 16, mean 12; a = 0.01 * 12 = 0.12. Penalty ((8 - 0.12)^2 + (16 - 0.12)^2) / 2 = 157.1344, times
-    # 4 * 2, and log 2 for D = 0.
+    # 4 and gamma_pl = ln 2 / (ln 8 - ln 2) = 1 / 2, and log 2 for D = 0.
     assert mean.mean.item() == pytest.approx(0.12, rel=1e-12)
     assert watched["penalty"].item() == pytest.approx(157.1344, rel=1e-9)
-    assert loss.item() == pytest.approx(8 * 157.1344 + 0.6931471805599453, rel=1e-9)
+    assert loss.item() == pytest.approx(2 * 157.1344 + 0.6931471805599453, rel=1e-9)
 
 
 def test_the_lazy_discriminator_phase_weighs_r1():
@@ -100,6 +101,14 @@ def test_the_lazy_discriminator_phase_weighs_r1():
 
 def test_penalties_come_every_16th_and_every_4th_step():
     assert {phase.name: phase.every for phase in VARIANT.phases} == {"d": 1, "r1": 16, "g": 1, "path": 4}
+    steps = {phase.name: phase.lr(VARIANT.recipe) for phase in VARIANT.phases}  # 2e-3 times 16/17 and 4/5
+    assert steps == pytest.approx({"d": 1.88235294e-3, "r1": 1.88235294e-3, "g": 1.6e-3, "path": 1.6e-3}, rel=1e-8)
+
+
+def test_the_weight_of_the_path_length_at_the_papers_resolution():
+    # Appendix B: gamma_pl = ln 2 / (r^2 (ln r - ln 2)) for y of variance 1; here y is divided by r, so r^2 falls away. At 1,024
+    # pixels it is ln 2 / (10 ln 2 - ln 2) = 1 / 9, which is the code's 2 over its 2 log2(1024) - 2 = 18 layers.
+    assert path_length.weight(torch.empty(1, 3, 1024, 1024)) == pytest.approx(1 / 9, rel=1e-12)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -11,7 +11,8 @@ from ganbench.nets import norms
 class SelfAttention(nn.Module):
     """Maps (B, C, H, W) -> x + gamma * attention(x), of the same shape; gamma starts at 0, so it starts as the identity.
 
-    Queries and keys have C / 8 channels, as in the paper, and values C / 2, as in its code. `norm` wraps the 1 x 1 convolutions.
+    Queries and keys have C / 8 channels, as in the paper, and values C / 2, as in its code, whose keys and values are pooled too.
+    `norm` wraps the 1 x 1 convolutions.
     """
 
     def __init__(self, channels: int, norm: norms.Norm = norms.none) -> None:

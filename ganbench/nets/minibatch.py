@@ -16,10 +16,10 @@ class MinibatchDiscrimination(ComparesBatch):
     Each sample's features (F,) make a matrix of `kernels` rows of `size`; a row's closeness to another sample's is
     exp(-L1 distance), and closenesses to all other samples of the batch are averaged. (B, F) -> (B, F + kernels).
 
-    As in the authors' code, the first batch sets two buffers for good, which divide distances and shift closenesses to a mean of 0:
-    unscaled, they would drown the features beside them, or be drowned. There closenesses are summed and the nearest sample is set
-    at a distance of 2; but a sum leaps from 1 to B - 1 when G collapses, and D with it. An average with the usual sample at a
-    distance of 1 goes from exp(-1) to 1.
+    As in the authors' code, the first batch sets two numbers, which divide distances and shift closenesses to a mean of 0:
+    unscaled, they would drown the features beside them, or be drowned. Here they are buffers, set for good; there both are
+    trained from then on, closenesses are summed, and the nearest sample is set at a distance of 2. But a sum leaps from 1 to B
+    - 1 when G collapses, and D with it. An average with the usual sample at a distance of 1 goes from exp(-1) to 1.
     """
 
     scale: Tensor

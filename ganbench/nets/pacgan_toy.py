@@ -1,4 +1,4 @@
-"""PacGAN's networks for points, as VEEGAN's code has them: Lin et al. 2018, arXiv:1712.04086, section 4.1 and its appendix.
+"""PacGAN's networks for points, as its code has them: Lin et al. 2018, arXiv:1712.04086, section 4.1 and its appendix.
 
 Generator: four hidden layers of 400 with batch norm and ReLU, no bias in them. Discriminator: three maxout layers of 200 with 5
 pieces. All weights start at N(0, 0.02). They take no other normalisation. Batch norm's constants are torch's: 1e-5, and statistics

@@ -1,7 +1,9 @@
 """Residual networks for square images, up to 128 pixels. Miyato et al. 2018, arXiv:1802.05957, appendix (its ResNets).
 
 Projection of a label: Miyato and Koyama 2018, arXiv:1802.05637, section 3. Departs from them: far fewer feature maps, doubling
-with each halving of the resolution up to four times `WIDTH`, and one block more at the lowest resolution of the discriminator.
+with each halving of the resolution up to four times `WIDTH`; a discriminator that halves to 4 or 7 pixels, so once more for
+images of 32 than theirs for CIFAR; and its blocks' first convolutions give as many maps as their second, as in SAGAN's and
+BigGAN's.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from ganbench.nets.class_norm import ClassConditionalBatchNorm
 
 SIZES = (8, 16, 28, 32, 64, 128)
 WIDTH = 16  # feature maps at the full resolution; our own, the paper has 64 to 256
+BLOCK_GAIN = 2**0.5  # of the 3 x 3 convolutions inside blocks, in the code of SNGAN
 Started = TypeVar("Started", nn.Linear, nn.Conv2d)
 Normalise = Callable[[int], nn.Module]  # channels -> what stands before a rectifier
 
@@ -115,14 +118,18 @@ class Generator(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """ReLU (not in front of the images), 3 x 3 convolution, ReLU, 3 x 3 convolution, mean of 2 x 2, beside a 1 x 1 convolution."""
+    """ReLU (not in front of the images), 3 x 3 convolution, ReLU, 3 x 3 convolution, mean of 2 x 2, beside a 1 x 1 convolution.
+
+    Beside the maps themselves where it keeps their number and their resolution, as in the authors' code.
+    """
 
     def __init__(self, inputs: int, outputs: int, norm: norms.Norm, starts: bool, halves: bool) -> None:
         super().__init__()
         self.starts, self.halves = starts, halves
-        self.conv1 = norm(started(nn.Conv2d(inputs, outputs, 3, padding=1)), not starts)
-        self.conv2 = norm(started(nn.Conv2d(outputs, outputs, 3, padding=1)), True)
-        self.shortcut = norm(started(nn.Conv2d(inputs, outputs, 1)), not starts)
+        self.conv1 = norm(started(nn.Conv2d(inputs, outputs, 3, padding=1), BLOCK_GAIN), not starts)
+        self.conv2 = norm(started(nn.Conv2d(outputs, outputs, 3, padding=1), BLOCK_GAIN), True)
+        kept = inputs == outputs and not halves
+        self.shortcut = nn.Identity() if kept else norm(started(nn.Conv2d(inputs, outputs, 1)), not starts)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, inputs, H, W) -> (B, outputs, H / 2, W / 2), or of H and W where it does not halve."""
@@ -177,9 +184,9 @@ def rectified(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
     return functional.relu(norm(x, condition) if isinstance(norm, ClassConditionalBatchNorm) else norm(x))
 
 
-def started(layer: Started) -> Started:
-    """The layer with Glorot's uniform weights, as in the code of SNGAN, and a bias of 0."""
-    nn.init.xavier_uniform_(layer.weight)
+def started(layer: Started, gain: float = 1.0) -> Started:
+    """The layer with Glorot's uniform weights, `gain` times as large, and a bias of 0, as in the code of SNGAN."""
+    nn.init.xavier_uniform_(layer.weight, gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer

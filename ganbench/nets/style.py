@@ -202,8 +202,8 @@ class Descent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, inputs, H, W) -> (B, outputs, H / 2, W / 2)."""
-        through = activated(self.second(activated(self.first(x))))
-        halved: Tensor = (avg_pool2d(through, 2) + self.skip(avg_pool2d(x, 2))) / sqrt(2)
+        through = activated(avg_pool2d(self.second(activated(self.first(x))), 2))
+        halved: Tensor = (through + self.skip(avg_pool2d(x, 2))) / sqrt(2)
         return halved
 
 

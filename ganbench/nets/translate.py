@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganbench.variant import Space
 
 WIDTH = 24
-SLOPE = 0.2  # of the leaky ReLU below 0
+SLOPE = 0.2  # of the leaky ReLU below 0, which the way up does not have (appendix: the ReLUs of the decoder do not leak)
 
 
 def supports(space: Space) -> str | None:
@@ -40,8 +40,8 @@ class UNet(nn.Module):
         self.down = _block(nn.Conv2d(WIDTH, 2 * WIDTH, 4, 2, 1, bias=False), 2 * WIDTH)
         self.lower = _block(nn.Conv2d(2 * WIDTH, 4 * WIDTH, 4, 2, 1, bias=False), 4 * WIDTH)
         self.latent = _started(nn.Linear(latent_size, 4 * WIDTH)) if latent_size else None
-        self.rise = _block(nn.ConvTranspose2d(4 * WIDTH, 2 * WIDTH, 4, 2, 1, bias=False), 2 * WIDTH)
-        self.up = _block(nn.ConvTranspose2d(4 * WIDTH, WIDTH, 4, 2, 1, bias=False), WIDTH)
+        self.rise = _block(nn.ConvTranspose2d(4 * WIDTH, 2 * WIDTH, 4, 2, 1, bias=False), 2 * WIDTH, slope=0.0)
+        self.up = _block(nn.ConvTranspose2d(4 * WIDTH, WIDTH, 4, 2, 1, bias=False), WIDTH, slope=0.0)
         self.leave = _started(nn.Conv2d(2 * WIDTH, outputs, 3, padding=1))
 
     def forward(self, z: Tensor, inputs: Tensor) -> Tensor:
@@ -66,12 +66,12 @@ def patch_discriminator(channels: int) -> nn.Sequential:
     )
 
 
-def _block(layer: nn.Conv2d | nn.ConvTranspose2d, maps: int) -> nn.Sequential:
-    return nn.Sequential(_started(layer), nn.InstanceNorm2d(maps, affine=True), nn.LeakyReLU(SLOPE))
+def _block(layer: nn.Conv2d | nn.ConvTranspose2d, maps: int, slope: float = SLOPE) -> nn.Sequential:
+    return nn.Sequential(_started(layer), nn.InstanceNorm2d(maps, affine=True), nn.LeakyReLU(slope) if slope else nn.ReLU())
 
 
 def _started(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> nn.Module:
-    nn.init.normal_(layer.weight, 0.0, 0.02)  # the paper's section 3.3 and its code
+    nn.init.normal_(layer.weight, 0.0, 0.02)  # the paper's training details and its code
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer

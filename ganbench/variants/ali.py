@@ -4,7 +4,8 @@ ALI, Dumoulin et al. 2017, arXiv:1606.00704, draws z from a Gaussian that the en
 arXiv:1605.09782, has a deterministic encoder. D tells (x, E(x)) from (G(z), z); E and G have D's labels turned round, the
 non-saturating loss of both papers.
 
-Departs from both: DCGAN's layers, D joins features of x with z late, and the averaged generator is the one scored.
+Departs from both: DCGAN's layers, D joins features of x with z late, BiGAN's z is normal where its is uniform, and the averaged
+generator is the one scored.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Residual networks, with class-conditional batch norm in G and spectral norm in D, and the hinge loss, as in its section 4.
 
-Departs from it: far fewer feature maps, a batch of 64 for both networks, and a constant step size; the averaged generator is the
-one scored. For points: the default layers, an embedding of the class joined to z in place of the batch norm, the embedding in D
-without spectral norm, and one step of D.
+Departs from it: far fewer feature maps, a batch of 64 for both networks, a constant step size, and G's last batch norm is given
+the class too; the averaged generator is the one scored. For points: the default layers, an embedding of the class joined to z in
+place of the batch norm, the embedding in D without spectral norm, and one step of D.
 """
 
 from __future__ import annotations

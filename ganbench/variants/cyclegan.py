@@ -1,10 +1,10 @@
 """CycleGAN: two translators between unpaired domains that must lead back. Zhu et al. 2017, arXiv:1703.10593, equations 1 to 3.
 
-Section 4: the adversarial terms are least squares, halved for the discriminators alone, and the cycle's weight is 10. The data come
-in pairs; each input is moved on by one place in its batch, so that no pair ever meets.
+Section 4: the adversarial terms are least squares, and the cycle's weight is 10; for the discriminators the terms are halved, as
+its appendix has it. The data come in pairs; each input is moved on by one place in its batch, so that no pair ever meets.
 
-Departs from it: the small U-Net of `pix2pix` for both translators, no identity term, no pool of earlier images, batches of 16; the
-averaged generator is the one scored. z is not read: the method has no noise.
+Departs from it: the small U-Net of `pix2pix` for both translators, no identity term, no pool of earlier images, batches of 16;
+the averaged generator is the one scored. z is not read: the method has no noise.
 """
 
 from __future__ import annotations

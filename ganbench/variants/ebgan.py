@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganbench.adversarial import adversarial
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build
 from ganbench.nets.autoencoder import autoencoder
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network, Recipe, Space
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network, Networks, Recipe, Space, Variant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,26 +32,26 @@ def energy(D: Network, x: Tensor) -> Tensor:
     return (D(x) - x).flatten(1).square().mean(dim=1)
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
-    """Equation 1."""
-    assert batch.fake is not None  # it is drawn before the loss is asked for
+def d_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Equation 1, and the mean energies."""
+    real, fake = energy(networks.discriminator, batch.real), energy(networks.discriminator, networks.generator(batch.z))
     margin = POINTS_MARGIN if batch.real.ndim == 2 else MARGIN
-    return energy(D, batch.real).mean() + (margin - energy(D, batch.fake)).clamp(min=0).mean()
+    watched = {"d_real": real.detach().mean(), "d_fake": fake.detach().mean()}
+    return real.mean() + (margin - fake).clamp(min=0).mean(), watched
 
 
-def g_loss(D: Network, batch: Batch) -> Tensor:
+def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """Equation 2."""
-    assert batch.fake is not None  # it is drawn before the loss is asked for
-    return energy(D, batch.fake).mean()
+    fake = energy(networks.discriminator, networks.generator(batch.z)).mean()
+    return fake, {"d_fake": fake.detach()}
 
 
-VARIANT = adversarial(
+VARIANT = Variant(
     name="ebgan",
     family="loss",
     paper="Zhao et al. 2017, arXiv:1609.03126",
     networks=networks,
-    d_loss=d_loss,
-    g_loss=g_loss,
+    phases=(d_phase(d_objective), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
     supports=build.supports,

@@ -1,11 +1,12 @@
 """InfoGAN: part of the latent is a code that can be read off the sample again. Chen et al. 2016, arXiv:1606.03657.
 
-No labels are used. A recogniser Q reads from D's features a categorical code of CATEGORIES and CONTINUOUS numbers; G and Q maximise
-log Q(c | G(z, c)), a lower bound of the mutual information of code and sample, weighed by lambda = 1.
+No labels are used. A recogniser Q reads from D's features a categorical code of CATEGORIES and CONTINUOUS numbers; G and Q
+maximise log Q(c | G(z, c)), a lower bound of the mutual information of code and sample, weighed by lambda = 1.
 
 Departs from it: the code is read off a normal latent, so that sampling needs no other law: the category is the largest of its
-numbers, which is uniform over categories, and the continuous codes are normal where the paper has them uniform; Q is a Gaussian of
-deviation 1 for them; D's features move by D's loss alone; the averaged generator is the one scored.
+numbers, which is uniform over categories, and the continuous codes are normal where the paper has them uniform; Q is a Gaussian
+of deviation 1 for them, as the authors' code has it for MNIST; D's features move by D's loss alone; the averaged generator is the
+one scored.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """MAD-GAN: several generators, and a discriminator that must say whose a fake is. Ghosh et al. 2018, arXiv:1704.02906.
 
-D has K + 1 outputs in one softmax: which of K generators, or real. To tell the generators apart it pushes them to different modes.
-They share all but the last layer.
+D has K + 1 outputs in one softmax: which of K generators, or real. To tell the generators apart it pushes them to different
+modes. They share all but the last layer.
 
-Departs from it: D's loss is a mean over the generators, as in its code, where its proposition has a sum; 4 generators on all data;
-a generator maximises the log of D's "real" where it minimises log(1 - D's "real"), which saturates; one extra latent coordinate
-chooses the generator; the averaged generators are the ones scored.
+Departs from it: 4 generators on all data; a generator maximises the log of D's "real" where it minimises log(1 - D's "real"),
+which saturates; one extra latent coordinate chooses the generator; the averaged generators are the ones scored.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ def says(networks: Networks, x: Tensor) -> Tensor:
 
 
 def d_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """-E[log D_real(x)] - E[log D_k(G_k(z))], the mean over the generators."""
+    """-E[log D_real(x)] - sum over the generators of E[log D_k(G_k(z))]."""
     choice = many.in_turn(batch.z, GENERATORS)
     fake = networks.generator(batch.z, choice)
     real = -says(networks, batch.real)[:, -1].mean()
-    named = -(says(networks, fake)[:, :-1] * choice).sum(dim=1).mean()
+    named = -GENERATORS * (says(networks, fake)[:, :-1] * choice).sum(dim=1).mean()
     return real + named, {"real": real.detach(), "named": named.detach()}
 
 

@@ -1,7 +1,8 @@
 """Minibatch standard deviation: D sees how much its batch varies. Karras et al. 2018, arXiv:1710.10196, section 3.
 
-Departs from it: the number is joined to D's last features rather than to a feature map, and taken over the whole batch; the
-networks do not grow; the losses are `nsgan`'s where it has WGAN-GP's; the averaged generator is the one scored, as there.
+Departs from it: the number is joined to D's last features rather than to a feature map, and taken over the whole batch, where its
+code takes groups of 4; the networks do not grow; the losses are `nsgan`'s where it has WGAN-GP's; the averaged generator is the
+one scored, as there.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ critic; the averaged generator is the one scored.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ganbench import penalties
-from ganbench.adversarial import adversarial
+from ganbench.adversarial import d_phase, g_phase
 from ganbench.nets import build, norms
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Network, Noise, Recipe, Space, per_sample
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Noise, Recipe, Space, Variant, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,31 +50,33 @@ def squared_mmd(real: Tensor, fake: Tensor) -> Tensor:
     return within / (size * (size - 1)) - 2 * kernel(real, fake).mean()
 
 
-def d_loss(D: Network, batch: Batch) -> Tensor:
+def d_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """Minus the squared MMD, and the penalty on the slope of the witness, E[k(., x)] - E[k(., G(z))]."""
-    real, fake = D(batch.real), D(batch.fake)
+    D, generated = networks.discriminator, networks.generator(batch.z)
+    real, fake = D(batch.real), D(generated)
 
     def witness(x: Tensor) -> Tensor:
         features = D(x)
         return kernel(features, real).mean(dim=1) - kernel(features, fake).mean(dim=1)  # (B,)
 
-    return PENALTY * penalties.interpolated(witness, batch) - squared_mmd(real, fake)
+    penalty = penalties.interpolated(witness, replace(batch, fake=generated))
+    squared = squared_mmd(real, fake)
+    return PENALTY * penalty - squared, {"mmd": squared.detach(), "penalty": penalty.detach()}
 
 
-def g_loss(D: Network, batch: Batch) -> Tensor:
+def g_objective(networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """The squared MMD."""
-    return squared_mmd(D(batch.real), D(batch.fake))
+    squared = squared_mmd(networks.discriminator(batch.real), networks.discriminator(networks.generator(batch.z)))
+    return squared, {"mmd": squared.detach()}
 
 
-VARIANT = adversarial(
+VARIANT = Variant(
     name="mmd-gan",
     family="loss",
     paper="Li et al. 2017, arXiv:1705.08584",
     networks=networks,
-    d_loss=d_loss,
-    g_loss=g_loss,
+    phases=(d_phase(d_objective, noise={"between": Noise(per_sample)}), g_phase(g_objective)),
     recipe=IMAGE_RECIPE,
     points=POINT_RECIPE,
-    d_noise={"between": Noise(per_sample)},
     supports=build.supports,
 )

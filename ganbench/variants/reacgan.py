@@ -30,9 +30,9 @@ class Embedder(nn.Module):
     def __init__(self, trunk: nn.Module, classes: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.logit = nn.Linear(conditional.FEATURES, 1)
-        self.project = nn.Linear(conditional.FEATURES, conditional.FEATURES)
-        self.proxies = nn.Embedding(classes, conditional.FEATURES)
+        self.logit = norms.spectral(nn.Linear(conditional.FEATURES, 1), False)
+        self.project = norms.spectral(nn.Linear(conditional.FEATURES, conditional.FEATURES), False)
+        self.proxies = nn.Embedding(classes, conditional.FEATURES)  # only their directions count, so that no norm is needed
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """The three, side by side."""

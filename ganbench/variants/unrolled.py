@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     State = tuple[Tensor, Tensor, Tensor]  # both moments (N,) and the number of steps ()
 
-STEPS = 5  # section 3.1 compares 0, 1, 5 and 10
+STEPS = 5  # the paper compares 0, 1, 5 and 10 on images
 SMALL = 1e-8  # Adam's constant
 SHARE = 0.1  # the size of a step ahead, in G's: 1e-4 to 1e-3 in the code of the authors' toy
 
