@@ -1,13 +1,13 @@
 """ADA: D sees samples augmented with a probability that follows how far it overfits. Karras et al. 2020, arXiv:2006.06676.
 
 Each augmentation is applied to a sample with probability p, independently, to real and fake images alike and in G's phase too; p
-starts at 0 and moves so that r_t = E[sign(D(real))] stays at 0.6 (section 3). The augmentations are those of the paper's appendix B
-that need no resampling, in its order and with its strengths: mirror, quarter turns, whole pixels, brightness, contrast, luma flip
-and saturation. The loss is StyleGAN2's, non-saturating with R1.
+starts at 0 and moves so that r_t = E[sign(D(real))] stays at 0.6 (section 3). The augmentations are those of the paper's appendix
+B that need no resampling, in its order and with its strengths: mirror, quarter turns, whole pixels, brightness, contrast, luma
+flip and saturation. The loss is StyleGAN2's, non-saturating with R1.
 
 Departs from it: no scaling, turning by other angles, fractional pixels, hue, filters or cutout; zeros come in where it has
-reflections; R1 in every step and at the augmented images; DCGAN's layers without normalisation in D; the averaged generator is the
-one scored. Points get its additive noise instead, of deviation 0.1, with probability p.
+reflections; R1 in every step and at the augmented images; DCGAN's layers without normalisation in D; the averaged generator is
+the one scored. Points get its additive noise instead, with probability p, of deviation 0.1 where it draws each sample's.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """MSGAN: G is paid for moving when its latent does. Mao et al. 2019, arXiv:1903.05628, section 3.2.
 
-G maximises d(G(z1), G(z2)) / d(z1, z2), the mode-seeking term, which collapse makes small; as in the authors' code G minimises the
-inverse of the ratio of mean absolute distances. A batch's two halves are z1 and z2.
+G maximises d(G(z1), G(z2)) / d(z1, z2), the mode-seeking term, which collapse makes small; as in the authors' code G minimises
+the inverse of the ratio of mean absolute distances. A batch's two halves are z1 and z2.
 
-Departs from it: it is not conditioned (its experiments are, save one); weight 1 as there, 0.02 for points, which unlike pixels can
-move apart without end; the losses are `nsgan`'s; the averaged generator is the one scored.
+Departs from it: it is not conditioned, as its experiments are; weight 1 as there, 0.02 for points, which unlike pixels can move
+apart without end; the losses are `nsgan`'s; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
