@@ -1,12 +1,12 @@
 """ReACGAN: features of length 1 are drawn to their class and kept from other classes' samples. Kang et al. 2021, arXiv:2111.01118.
 
-The data-to-data cross-entropy: with s the cosine of a sample's features and its class's proxy, and s_j those with the samples j of
-other classes in the batch, its term is -log(e^p / (e^p + sum_j e^(n_j))), p = min(s - M_P, 0) / T and n_j = max(s_j - M_N, 0) / T.
-D learns it on real samples and G on generated ones, beside the GAN's loss.
+The data-to-data cross-entropy: with s the cosine of a sample's features and its class's proxy, and s_j those with the samples j
+of other classes in the batch, its term is -log(e^p / (e^p + sum_j e^(n_j))), p = min(s - M_P, 0) / T and n_j = max(s_j - M_N, 0)
+/ T. D learns it on real samples and G on generated ones, beside the GAN's loss.
 
-Departs from it: DCGAN's layers, in D with spectral norm, where it has BigGAN's, and an embedding of the class joined to z;
-M_N = 1 - M_P and the temperature are those of the authors' code, without its shift of the similarities by their maximum; the
-averaged generator is the one scored.
+Departs from it: DCGAN's layers, in D with spectral norm, where it has BigGAN's, and an embedding of the class joined to z; for
+points no norm in D's heads, with which one seed of five found no mode of a ring; M_N = 1 - M_P and the temperature are those of
+the authors' code, without its shift of the similarities by their maximum; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ TEMPERATURE = 0.5
 class Embedder(nn.Module):
     """(x (B, *shape), labels (B,)) -> (B, 2 + FEATURES): the logit, the cosine with the class's proxy, the features of length 1."""
 
-    def __init__(self, trunk: nn.Module, classes: int) -> None:
+    def __init__(self, trunk: nn.Module, classes: int, norm: norms.Norm) -> None:
         super().__init__()
         self.trunk = trunk
-        self.logit = norms.spectral(nn.Linear(conditional.FEATURES, 1), False)
-        self.project = norms.spectral(nn.Linear(conditional.FEATURES, conditional.FEATURES), False)
+        self.logit = norm(nn.Linear(conditional.FEATURES, 1), False)
+        self.project = norm(nn.Linear(conditional.FEATURES, conditional.FEATURES), False)
         self.proxies = nn.Embedding(classes, conditional.FEATURES)  # only their directions count, so that no norm is needed
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -45,7 +45,9 @@ class Embedder(nn.Module):
 def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     """A generator that is given the class, and the default trunk with a head of features."""
     trunk = build.encoder(space, recipe, conditional.FEATURES, norms.spectral)
-    return {"generator": conditional.generator(space, recipe), "discriminator": Embedder(trunk, conditional.classes_of(space))}
+    heads = norms.none if space.is_points else norms.spectral
+    generator = conditional.generator(space, recipe)
+    return {"generator": generator, "discriminator": Embedder(trunk, conditional.classes_of(space), heads)}
 
 
 def data_to_data(outputs: Tensor, labels: Tensor) -> Tensor:
