@@ -15,6 +15,7 @@ from ganbench.errors import MissingDataError
 from ganbench.files import file_digest
 from ganbench.leaderboard.validate import validate
 from ganbench.record import record_files
+from ganbench.registry import entries
 
 RESULTS = Path(__file__).parent.parent / "results"
 SUITES = sorted(path.parent for path in RESULTS.glob("*/records"))
@@ -204,3 +205,19 @@ def test_nothing_is_ranked_or_compared_by_what_no_samples_score(change, told: st
         done = CliRunner().invoke(app, words)
         assert done.exception is not None
         assert told in f"{done.exception}{done.output}"
+
+
+@pytest.mark.parametrize(("name", "owed"), [("nsgan", False), ("noise", False), ("somebodys-own", False), ("cgan", True)])
+def test_only_samples_with_classes_owe_scores_by_class(name: str, owed: bool, tmp_path: Path) -> None:
+    source = RESULTS / "conditional/records/digits/cgan/seed-0.json"
+    content = json.loads(source.read_text())
+    for label in ("intra-fd-digits-cnn", "cas-digits-cnn"):
+        del content["scores"][label]
+    content["variant"] |= {"name": name, "reference": name}
+    problems = [each.sentence for each in validate([saved(tmp_path, content)])[1]]
+    assert any("asks for intra-fd" in problem for problem in problems) is owed
+
+
+def test_a_listing_knows_which_variants_are_conditional() -> None:
+    for entry in entries("variants").values():
+        assert getattr(entry.load(), "conditional", False) is (entry.facts.get("conditional") is True), entry.name

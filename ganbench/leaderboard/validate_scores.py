@@ -22,8 +22,17 @@ def score_faults(record: Record) -> Iterator[str]:
         yield from fault_of(record, label, score)
     asked = record.specification.get("metrics")
     for name in map(str, asked if record.scores and isinstance(asked, list) else []):
-        if not any(label == name or label.startswith(f"{name}-") for label in record.scores):
+        if _owed(record, name) and not any(label == name or label.startswith(f"{name}-") for label in record.scores):
             yield f"Its specification asks for {name[:80]}, and it has no such score; run its job again."
+
+
+def _owed(record: Record, name: str) -> bool:
+    """Whether a record must have the score of a metric that was asked for: samples without classes have none of those by class."""
+    metric = registry.entries("metrics").get(name)
+    if metric is None or "labels" not in metric.facts.get("needs", ()):
+        return True
+    variant = registry.entries("variants").get(record.variant.name)  # of somebody's own variant it is not known
+    return variant is not None and variant.facts.get("conditional") is True
 
 
 def check_scores(records: Iterable[Record]) -> None:
