@@ -37,7 +37,10 @@ def weight(images: Tensor) -> float:
 
 
 def lengths(G: Network, z: Tensor, w_size: int, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Images (B, C, H, W), and |J_w^T y| (B,) of equation 4; y is `noise`, N(0, 1), divided by sqrt(H W) as in the code."""
+    """Images (B, C, H, W) of latents z (B, latent_size), and |J_w^T y| (B,) of equation 4, never below 0.
+
+    G(z, shift) adds `shift` (B, w_size) to w; y is `noise` (B, C, H, W), N(0, 1), divided by sqrt(H W) as in the code.
+    """
     y = noise / (noise.shape[-1] * noise.shape[-2]) ** 0.5
 
     def along(shift: Tensor) -> tuple[Tensor, Tensor]:

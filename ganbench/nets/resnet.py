@@ -2,8 +2,8 @@
 
 Projection of a label: Miyato and Koyama 2018, arXiv:1802.05637, section 3. Departs from them: far fewer feature maps, doubling
 with each halving of the resolution up to four times `WIDTH`; a discriminator that halves to 4 or 7 pixels, so once more for
-images of 32 than theirs for CIFAR; and its blocks' first convolutions give as many maps as their second, as in SAGAN's and
-BigGAN's.
+images of 32 than theirs for CIFAR; its blocks' first convolutions give as many maps as their second, as in SAGAN's and
+BigGAN's; and a generator whose blocks start with a gain of 1, where the code of SNGAN has sqrt 2.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ganbench.nets.class_norm import ClassConditionalBatchNorm
 
 SIZES = (8, 16, 28, 32, 64, 128)
 WIDTH = 16  # feature maps at the full resolution; our own, the paper has 64 to 256
-BLOCK_GAIN = 2**0.5  # of the 3 x 3 convolutions inside blocks, in the code of SNGAN
+BLOCK_GAIN = 2**0.5  # of the 3 x 3 convolutions in the discriminator's blocks, in the code of SNGAN
 Started = TypeVar("Started", nn.Linear, nn.Conv2d)
 Normalise = Callable[[int], nn.Module]  # channels -> what stands before a rectifier
 
@@ -185,7 +185,7 @@ def rectified(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
 
 
 def started(layer: Started, gain: float = 1.0) -> Started:
-    """The layer with Glorot's uniform weights, `gain` times as large, and a bias of 0, as in the code of SNGAN."""
+    """The layer with Glorot's uniform weights, `gain` times as large, and a bias of 0."""
     nn.init.xavier_uniform_(layer.weight, gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
