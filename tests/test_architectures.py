@@ -166,6 +166,20 @@ def test_dcgans_discriminator_with_a_share_of_the_maps(name: str, wanted: list[i
         build.generator(Space((2,)), small)
 
 
+def test_the_narrow_dcgan_has_a_quarter_of_the_maps_on_both_sides() -> None:
+    space, usual = Space((3, 28, 28)), Recipe()
+    small = replace(usual, architecture="dcgan-narrow")
+    wide, narrow = (
+        [layer.out_channels for layer in build.generator(space, recipe).modules() if isinstance(layer, nn.ConvTranspose2d)]
+        for recipe in (usual, small)
+    )
+    assert wide == [512, 256, 128, 64, 3]
+    assert narrow == [128, 64, 32, 16, 3]
+    trunk = build.discriminator(space, small)
+    assert [layer.out_channels for layer in trunk.modules() if isinstance(layer, nn.Conv2d)] == [16, 32, 64, 128]
+    assert build.generator(space, small)(torch.zeros(2, 100)).shape == (2, 3, 28, 28)
+
+
 def test_the_residual_discriminators_last_block_keeps_its_maps_and_its_convolutions_start_wide() -> None:
     blocks = [block for block in resnet.Trunk((3, 32, 32)).blocks if isinstance(block, resnet.DownBlock)]
     assert [isinstance(block.shortcut, nn.Identity) for block in blocks] == [False, False, False, True]

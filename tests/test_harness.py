@@ -108,6 +108,20 @@ def test_a_suite_leaves_a_record_a_run_and_files_beside(tmp_path: Path) -> None:
     assert load_records([tmp_path]) == records
 
 
+def test_real_data_whose_features_no_metric_reads_are_not_extracted(tmp_path: Path) -> None:
+    """Features of 128,000 images take minutes, and modes are counted among the samples alone. Scores and protocol stay the same."""
+    digits = {"datasets": {"digits": {}}, "seeds": 1}
+    fewer = run(suite(metrics=["modes", "reverse-kl"], **digits), tmp_path / "fewer")
+    all_of_them = run(suite(metrics=["modes", "reverse-kl", "fd"], **digits), tmp_path / "all")
+    assert not list((tmp_path / "fewer" / "cache").rglob("*.safetensors"))
+    assert list((tmp_path / "all" / "cache").rglob("*.safetensors"))
+    for one, other in zip(fewer, all_of_them, strict=True):
+        assert one.status == "ok"
+        assert one.scores == {name: score for name, score in other.scores.items() if not name.startswith("fd")}
+        assert one.protocol.reference == other.protocol.reference
+        assert one.protocol.key("modes") == other.protocol.key("modes")
+
+
 def test_done_jobs_are_skipped_and_new_seeds_are_added(tmp_path: Path) -> None:
     run(suite(), tmp_path)
     path = tmp_path / "records" / "ring-8" / "nsgan" / "seed-0.json"

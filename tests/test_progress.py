@@ -1,5 +1,6 @@
 """Progress of many jobs: what is read again, how often, and which jobs are shown."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,20 @@ def test_only_changed_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
             display.refresh()
             assert len(read) == count, change
     assert display.statuses["7"].stage == "done"
+
+
+def test_a_pass_over_many_items_says_how_far_it_is(tmp_path: Path) -> None:
+    reporter, heard = Reporter(tmp_path / "job.json"), io.StringIO()
+    display = Display(Console(file=heard, width=80), {"mine": reporter.path})
+    for stage, done in (("loading", 256), ("training", 0), ("scoring", 512)):
+        reporter.counts(stage)("features", done, 1000)
+        display._due = 0.0
+        display.refresh()
+    assert heard.getvalue().splitlines() == [
+        "mine: loading, 256 of 1000 items",
+        "mine: training, step 0/1000",
+        "mine: scoring, 512 of 1000 items",
+    ]
 
 
 def test_a_refresh_takes_a_tenth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

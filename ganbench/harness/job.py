@@ -67,14 +67,16 @@ def prepare_run(job: Job, setting: Setting, report: Reporter, still_wanted: Call
     """The job with its data, extractor, metrics and the features of what it is scored against. Raises what is wrong with them."""
     dataset, extractor = prepare(job, setting)
     metrics, cache = job_metrics(job, dataset), setting.out / "cache"
-    reference, held_out = real_side(dataset, dataset.train, extractor, cache, setting.ranks), None
-    if any("held-out" in metric.needs for metric in metrics):
-        held_out = real_side(dataset, dataset.test, extractor, cache, setting.ranks)
+    needs, held_out = {need for metric in metrics for need in metric.needs}, None
+    wanted = [extractor] if needs & {"reference", "reference-features"} else []  # counts of modes read no features of real data
+    reference = real_side(dataset, dataset.train, wanted, cache, setting.ranks, report.counts("loading"))
+    if "held-out" in needs:
+        held_out = real_side(dataset, dataset.test, [extractor], cache, setting.ranks, report.counts("loading"))
     return Run(job, setting, dataset, extractor, metrics, reference, held_out, report, still_wanted)
 
 
 def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[], None]) -> None:
-    report.say("loading", steps=job.steps)
+    report.say("loading")
     run = prepare_run(job, setting, report, still_wanted)
     picture = picture_reference(run.dataset, job.place(setting.out, "samples").parent)
     for seed in job.seeds:
@@ -84,7 +86,7 @@ def _run(job: Job, setting: Setting, report: Reporter, still_wanted: Callable[[]
         _run_control(run, variant)
     else:
         _run_training(run)
-    report.say("done", message="")
+    report.say("done", step=job.steps, steps=job.steps, message="")
 
 
 def status_path(job: Job, setting: Setting) -> Path:
@@ -94,7 +96,7 @@ def status_path(job: Job, setting: Setting) -> Path:
 
 def _run_control(run: Run, control: Control) -> None:
     for seed in run.job.seeds:
-        run.report.say("scoring")
+        run.report.say("scoring", step=0, steps=run.job.samples)
         with Stopwatch() as drawing:
             items = control.draw(run.dataset, run.job.samples, stream(seed, "sample"))
         if len(items) != run.job.samples:
@@ -112,7 +114,7 @@ def _run_training(run: Run) -> None:
         _train(run, training, watch, memory, folder)
     for index in range(len(job.seeds)):
         run.still_wanted()
-        run.report.say("scoring", step=training.step)
+        run.report.say("scoring", step=0, steps=job.samples)
         _conclude(run, training, index, watch.seconds, memory.bytes)
     remove_state(folder)
 
@@ -179,6 +181,7 @@ def _train(run: Run, training: Training, watch: Stopwatch, memory: PeakMemory, f
     if every and training.step == 0:
         _evaluate(run, training)
     started, start_step = time.monotonic(), training.step
+    run.report.say("training", step=training.step, steps=training.steps)
     while not training.finished:
         target = min(training.step + training.watch_every, training.steps)
         if every:

@@ -23,7 +23,7 @@ from ganbench.harness.plan import Job, Setting
 from ganbench.harness.reference import cached_dataset, cached_extractor
 from ganbench.ranks import LostError, spread, tell, together, told
 from ganbench.registry import find
-from ganbench.score.side import Pass, assist
+from ganbench.score.side import Pass, Report, assist, silent
 from ganbench.sources.samples import in_memory
 from ganbench.train import Training
 from ganbench.variant import Recipe
@@ -38,14 +38,14 @@ def prepare(job: Job, setting: Setting) -> tuple[LoadedDataset, LoadedExtractor]
         return _loaded(job, setting)
 
 
-def pass_of(items: Tensor, setting: Setting) -> Pass:
+def pass_of(items: Tensor, setting: Setting, report: Report = silent) -> Pass:
     """The leader's side: how samples are read that it alone has, so that all processes extract their shares of them."""
 
     def ask(extractors: list[str]) -> None:
         tell({"extract": extractors})
         spread(items)
 
-    return Pass(ranks=setting.ranks, ask=ask)
+    return Pass(report=report, ranks=setting.ranks, ask=ask)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,10 @@ AT_WORK = ("loading", "training", "scoring")
 
 @dataclass
 class Status:
-    """Where a job stands. `steps_per_second` counts generator steps of the whole stack of seeds."""
+    """Where a job stands. Steps are those of a training, and of a pass over samples its items.
+
+    `steps_per_second` counts generator steps of the whole stack of seeds.
+    """
 
     stage: str = "waiting"  # waiting, loading, training, scoring, done, failed
     step: int = 0
@@ -57,6 +60,10 @@ class Reporter:
         if fresh or time.monotonic() - self._written > 0.5:
             write_atomically(self.path, json.dumps(asdict(self.status)), durable=False)
             self._written = time.monotonic()
+
+    def counts(self, stage: str) -> Callable[[str, int, int], None]:
+        """A report that says how many of the items of a pass are done, as steps of this stage."""
+        return lambda what, done, total: self.say(stage, step=done, steps=total)
 
 
 def read_status(path: Path) -> Status:
@@ -136,6 +143,8 @@ class Display:
 
 def _line(label: str, status: Status) -> str:
     parts = [f"{label}: {status.stage}"]
+    if status.stage in ("loading", "scoring") and status.step:
+        parts.append(f"{status.step} of {status.steps} items")
     if status.stage == "training":
         parts.append(f"step {status.step}/{status.steps}")
         parts += [f"{status.steps_per_second:.0f} steps/s, {_clock(status.seconds_left)} left"] if status.steps_per_second else []

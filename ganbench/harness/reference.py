@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from ganbench.find_extractor import find_extractor
 from ganbench.picture import POINTS_SHOWN, save_picture
 from ganbench.ranks import ALONE, Ranks, tell
 from ganbench.rng import stream
-from ganbench.score.side import Pass, Side, read_side
+from ganbench.score.side import Pass, Report, Side, read_side, silent
 from ganbench.sources.samples import in_memory
 
 
@@ -30,17 +31,25 @@ def cached_extractor(name: str, weights: Path | None, device: str) -> LoadedExtr
     return find_extractor(name).load(Loading(weights, device))
 
 
-def real_side(dataset: LoadedDataset, part: Part, extractor: LoadedExtractor, cache: Path, ranks: Ranks = ALONE) -> Side:
+def real_side(
+    dataset: LoadedDataset,
+    part: Part,
+    extractors: Sequence[LoadedExtractor],
+    cache: Path,
+    ranks: Ranks = ALONE,
+    report: Report = silent,
+) -> Side:
     """A part of a data set after its pass: all of its items, with their classes. Its features are kept under `cache`.
 
-    Of several `ranks`, which all hold the data set, this one leads, and each extracts a share of what is not kept.
+    Without `extractors` there are only its facts, for scores that read no features of it. Of several `ranks`, which all hold the
+    data set, this one leads, and each extracts a share of what is not kept.
     """
 
     def ask(extractors: list[str]) -> None:
         tell({"extract": extractors, "part": part.name})
 
     samples = in_memory(f"{dataset.name}:{part.name}", part.items, part.labels, fingerprint=part.hash)
-    return read_side(samples, [extractor], Pass(cache=FeatureCache(cache), ranks=ranks, ask=ask))
+    return read_side(samples, extractors, Pass(cache=FeatureCache(cache), report=report, ranks=ranks, ask=ask))
 
 
 def picture_reference(dataset: LoadedDataset, folder: Path) -> Path:

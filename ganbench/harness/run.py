@@ -23,7 +23,7 @@ from ganbench.picture import save_picture
 from ganbench.record import DatasetFacts, Evaluation, Plain, Record, Timing, VariantFacts
 from ganbench.registry import Entry, find
 from ganbench.score.score import Asked, Comparison, Scored, score
-from ganbench.score.side import Side, read_side
+from ganbench.score.side import Report, Side, read_side, silent
 from ganbench.sources.samples import in_memory
 from ganbench.variant import Control
 
@@ -58,10 +58,11 @@ class Run:
     files: dict[int, dict[str, str]] = field(default_factory=dict)
     sampling: dict[str, float | int | None] | None = None  # of the first seed that was scored: the others' generators are like it
 
-    def score(self, items: Tensor, source: str, labels: Tensor | None = None) -> Scored:
-        """Scores and protocol of one set of samples, with their classes where they have any."""
+    def score(self, items: Tensor, source: str, labels: Tensor | None = None, report: Report = silent) -> Scored:
+        """Scores and protocol of one set of samples, with their classes where they have any; `report` hears of the pass."""
         images = any("images" in metric.needs for metric in self.metrics)
-        samples = read_side(in_memory(source, items, labels), [self.extractor], pass_of(items, self.setting), images=images)
+        how = pass_of(items, self.setting, report)
+        samples = read_side(in_memory(source, items, labels), [self.extractor], how, images=images)
         compared = Comparison(samples, self.reference, self.dataset.name, self.dataset.modes, self.held_out)
         return score(compared, [Asked(self.extractor, self.metrics)])
 
@@ -72,7 +73,7 @@ class Run:
     def finish(self, seed: int, items: Tensor, outcome: Outcome, sample_seconds: float, labels: Tensor | None = None) -> None:
         """Score the samples of one seed, keep a picture of them, and write its record."""
         with Stopwatch(self.setting.device) as scoring:
-            scored = self.score(items, f"{self.job.name} seed {seed}", labels)
+            scored = self.score(items, f"{self.job.name} seed {seed}", labels, self.report.counts("scoring"))
         self.keep(seed, "samples", save_picture(self.job.place(self.setting.out, "samples") / f"seed-{seed}" / "final", items))
         seconds = {"sample_seconds": sample_seconds, "score_seconds": scoring.seconds, "finished_at": utc_now()}
         record = self._record(seed, "ok", outcome).model_copy(

@@ -65,14 +65,14 @@ class Scoring:
     @functools.cached_property
     def reference(self) -> Side:
         """The training part after its pass, from the cache of the output folder where it is there."""
-        return real_side(self.dataset, self.dataset.train, self.extractor, self.setting.out / "cache")
+        return real_side(self.dataset, self.dataset.train, [self.extractor], self.setting.out / "cache")
 
     @functools.cached_property
     def held_out(self) -> Side | None:
         """The whole held-out part, where a metric needs it."""
         if "held-out" not in self.needs:
             return None
-        return real_side(self.dataset, self.dataset.test, self.extractor, self.setting.out / "cache")
+        return real_side(self.dataset, self.dataset.test, [self.extractor], self.setting.out / "cache")
 
     @functools.cached_property
     def extraction(self) -> Spread:

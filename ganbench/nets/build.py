@@ -59,6 +59,11 @@ def _quarter_trunk(shape: tuple[int, ...], outputs: int, norm: norms.Norm | None
     return dcgan.discriminator(shape, norm or norms.batch, outputs, pack, share=4)
 
 
+def _narrow_generator(shape: tuple[int, ...], latent_size: int, norm: norms.Norm | None) -> nn.Module:
+    # Beside a trunk of a quarter of the maps, a sixteenth of the work, so that a CPU trains images of 28 pixels.
+    return dcgan.generator(shape, latent_size, norm or norms.batch, share=4)
+
+
 def _resnet_generator(shape: tuple[int, ...], latent_size: int, norm: norms.Norm | None) -> nn.Module:
     # Its batch norm stands before the rectifiers; a norm that is named wraps the layers instead.
     if norm is None:
@@ -77,6 +82,7 @@ ARCHITECTURES = {
     "dcgan": Architecture(image_generator=_dcgan_generator, image_trunk=_dcgan_trunk),
     "dcgan-half": Architecture(image_generator=_dcgan_generator, image_trunk=_half_trunk),
     "dcgan-quarter": Architecture(image_generator=_dcgan_generator, image_trunk=_quarter_trunk),
+    "dcgan-narrow": Architecture(image_generator=_narrow_generator, image_trunk=_quarter_trunk),
     "resnet": Architecture(image_generator=_resnet_generator, image_trunk=_resnet_trunk),
 }
 

@@ -68,15 +68,19 @@ def supports(shape: tuple[int, ...]) -> str | None:
     return f"DCGAN has no network for images of {height} x {width} pixels; resize them to a square of one of {sizes}."
 
 
-def generator(shape: tuple[int, ...], latent_size: int, norm: Norm) -> nn.Sequential:
-    """z (B, latent_size) -> images (B, C, H, W) in [-1, 1]. Raises UsageError for a size that has no network."""
+def generator(shape: tuple[int, ...], latent_size: int, norm: Norm, share: int = 1) -> nn.Sequential:
+    """z (B, latent_size) -> images (B, C, H, W) in [-1, 1], with 1 / `share` of the feature maps.
+
+    Raises UsageError for a size that has no network.
+    """
     plan = _plan(shape)
+    widths = tuple(width // share for width in plan.widths)
     layers: list[nn.Module] = [
-        norm(_started(Project(latent_size, plan.widths[0], plan.sizes[0])), True),
+        norm(_started(Project(latent_size, widths[0], plan.sizes[0])), True),
         nn.ReLU(),
     ]
     padding = (plan.kernel - 1) // 2
-    climbs = list(zip(pairwise(plan.sizes), pairwise((*plan.widths, shape[0])), strict=True))
+    climbs = list(zip(pairwise(plan.sizes), pairwise((*widths, shape[0])), strict=True))
     for (low, high), (inputs, outputs) in climbs:
         extra = high - ((low - 1) * 2 - 2 * padding + plan.kernel)
         narrow = outputs == 1 and plan.kernel == 4 and high <= 8

@@ -43,7 +43,7 @@ class Comparison:
         assert isinstance(samples, Features), "samples whose features were not kept are no evidence"
         held_out = None if self.held_out is None else self.held_out.features.get(extractor)
         assert held_out is None or isinstance(held_out, Features)
-        reference = None if self.reference is None else self.reference.features[extractor]
+        reference = None if self.reference is None else self.reference.features.get(extractor)
         return Evidence(reference, samples, self.modes, held_out, self.samples.images, self.paths.get(extractor))
 
 
