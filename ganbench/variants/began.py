@@ -6,7 +6,7 @@ the networks converge, and is watched.
 
 Departs from it: DCGAN's layers, in G with their batch norm, which the paper's networks lack; a step of G after D's rather than at
 once, and k moves by D's fakes, not G's; a constant step size; normal latents where its are uniform; gamma = 1, the most that it
-allows, where it shows 0.3 to 0.7: less of it gives less diversity, as it says, and even so G keeps one mode of a ring;
+allows, where it shows 0.3 to 0.7: less of it gives less diversity, as it says, and even so G keeps few modes of a ring;
 lambda = 0.002 where it has 0.001 and far more steps; the averaged generator is the one scored.
 """
 
