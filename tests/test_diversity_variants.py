@@ -1,6 +1,7 @@
 """Layers and objectives against mode collapse, by hand: minibatch layers, fading noise, an unrolled discriminator, packs."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -91,6 +92,18 @@ def test_an_unrolled_discriminator_takes_adams_steps() -> None:
     assert isinstance(ahead, BoundNetwork)
     assert discriminator.parameters["0.weight"].item() == 0.3  # D itself has not moved
     assert ahead.buffers["steps"].item() == 2
+
+
+def test_steps_ahead_are_half_the_discriminators_on_images_and_a_tenth_of_the_generators_on_points() -> None:
+    def size(space: Space, **changes: float) -> float:
+        networks = unrolled.networks(space, replace(unrolled.VARIANT.recipe_for(space), lr=0.02, **changes))
+        ahead = networks["ahead"]
+        assert isinstance(ahead, unrolled.Ahead)
+        return ahead.lr
+
+    image, point = Space((1, 8, 8)), Space((2,))
+    assert [size(image), size(image, d_lr=0.06)] == pytest.approx([0.01, 0.03])
+    assert [size(point), size(point, d_lr=0.06)] == pytest.approx([0.002, 0.002])
 
 
 def test_the_unrolled_objective_differentiates_through_the_steps() -> None:

@@ -3,10 +3,10 @@
 The generator's objective takes STEPS of Adam's steps with a copy of D and differentiates through them; D itself takes its usual
 step.
 
-Departs from it: the steps ahead are a tenth of G's, as in the code of the authors' toy, whose D learns as slowly too, where here it
-learns by its recipe (looking ahead at the full step size, G never settles); they start from moments of their own, which follow D's
-slopes on G's batches; Adam's small constant stands under its root, which has no slope at 0; D's batch norm keeps no running
-statistics, since its inner gradient may not write them, and is by plain operations; the averaged generator is the one scored.
+Departs from it: the steps ahead are half of D's on images (by whole ones G stays far from `digits`), and on points a tenth of G's,
+as in the code of the authors' toy, whose D learns as slowly too; they start from moments of their own, which follow D's slopes on
+G's batches; Adam's small constant stands under its root, which has no slope at 0; D's batch norm keeps no running statistics, since
+its inner gradient may not write them, and is by plain operations; the averaged generator is the one scored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganbench import games, losses
 from ganbench.adversarial import d_phase, g_phase, played
 from ganbench.bound import BoundNetwork
 from ganbench.nets import build, norms
-from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant
+from ganbench.variant import IMAGE_RECIPE, POINT_RECIPE, Batch, Networks, Recipe, Space, Variant, discriminator_lr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 STEPS = 5  # the paper compares 0, 1, 5 and 10 on images
 SMALL = 1e-8  # Adam's constant
-SHARE = 0.1  # the size of a step ahead, in G's: 1e-4 to 1e-3 in the code of the authors' toy
+POINTS_SHARE = 0.1  # the size of a step ahead, in G's: 1e-4 to 1e-3 in the code of the authors' toy
+IMAGES_SHARE = 0.5  # in D's
 
 
 class Ahead(nn.Module):
@@ -68,7 +69,8 @@ def networks(space: Space, recipe: Recipe) -> dict[str, nn.Module]:
     built = build.networks(space, recipe)
     norms.keep_no_statistics(built["discriminator"])
     size = sum(each.numel() for each in built["discriminator"].parameters())
-    return built | {"ahead": Ahead(size, SHARE * recipe.lr, recipe.betas)}
+    lr = POINTS_SHARE * recipe.lr if space.is_points else IMAGES_SHARE * discriminator_lr(recipe)
+    return built | {"ahead": Ahead(size, lr, recipe.betas)}
 
 
 def look_ahead(networks: Networks, batch: Batch) -> BoundNetwork:
