@@ -159,6 +159,13 @@ def test_a_changed_checkpoint_is_named(tmp_path: Path) -> None:
     checkpoint.write_bytes(b"weights")
     record = plain() | {"files": {"checkpoint": "checkpoints/seed-0.safetensors"}, "checkpoint_hash": file_digest(checkpoint)}
     path = saved(tmp_path, record)
+    described = checkpoint.with_suffix(".json")
+    for content in (None, "", "[]", '{"sha256": "' + "0" * 64 + '"}'):
+        if content is not None:
+            described.write_text(content)
+        _, (problem,) = validate([path])
+        assert "No file checkpoints/seed-0.json describes its checkpoint" in problem.sentence
+    described.write_text(json.dumps({"sha256": file_digest(checkpoint)}))
     assert validate([path]) == (1, [])
     checkpoint.write_bytes(b"weightS")
     _, (problem,) = validate([path])

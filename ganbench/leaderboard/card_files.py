@@ -10,16 +10,12 @@ from pathlib import Path
 from ganbench.errors import InvalidInputError
 from ganbench.files import digest, write_atomically
 from ganbench.leaderboard.summary import Row
-from ganbench.record import Record, load_record
+from ganbench.record import Record, load_record, output_folder
 
 
 def located(paths: Iterable[Path]) -> list[tuple[Record, Path]]:
     """Every record with the folder that its files are relative to: the one that holds `records`, else its own."""
-    return [(load_record(path), _root(path.resolve())) for path in paths]
-
-
-def _root(path: Path) -> Path:
-    return next((folder.parent for folder in path.parents if folder.name == "records"), path.parent)
+    return [(load_record(path), output_folder(path)) for path in paths]
 
 
 def copy_checkpoints(rows: Sequence[Row], places: Sequence[tuple[Record, Path]], out: Path) -> list[str]:
@@ -51,13 +47,18 @@ def copy_checkpoints(rows: Sequence[Row], places: Sequence[tuple[Record, Path]],
 def _description(path: Path, record: Record) -> bytes:
     """The file that says what to build, when it is of the record's checkpoint."""
     content = path.read_bytes()
+    if described_hash(content) != record.checkpoint_hash:
+        raise InvalidInputError(f"{path} does not describe the checkpoint of its record; copy it again.")
+    return content
+
+
+def described_hash(content: bytes) -> str | None:
+    """The sha256 of the checkpoint that a description, the JSON beside it, is of; None where it states none."""
     try:
         stated = json.loads(content)["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        stated = None
-    if stated != record.checkpoint_hash:
-        raise InvalidInputError(f"{path} does not describe the checkpoint of its record; copy it again.")
-    return content
+        return None
+    return stated if isinstance(stated, str) else None
 
 
 def _kept(record: Record, root: Path) -> Path | None:

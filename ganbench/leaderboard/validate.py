@@ -15,6 +15,7 @@ from ganbench import registry
 from ganbench.clock import is_utc
 from ganbench.errors import GanbenchError
 from ganbench.files import file_digest
+from ganbench.leaderboard.card_files import described_hash
 from ganbench.leaderboard.grouping import dataset_identity, row_identity
 from ganbench.leaderboard.validate_scores import fault_of, score_faults
 from ganbench.leaderboard.validate_times import time_faults
@@ -192,7 +193,7 @@ def _of_place(record: Record, path: Path) -> Iterator[str]:
 
 
 def _of_checkpoint(record: Record, path: Path) -> Iterator[str]:
-    """The checkpoint's hash, where the checkpoint is kept beside the folder of records."""
+    """The checkpoint's hash, and the one that its description states, where it is kept beside the folder of records."""
     name = record.files.get("checkpoint")
     root = next((folder.parent for folder in path.resolve().parents if folder.name == "records"), None)
     if name is None or root is None:
@@ -206,6 +207,16 @@ def _of_checkpoint(record: Record, path: Path) -> Iterator[str]:
         yield f"It names a checkpoint that is no file of its own folder, {name[:80]!r}; run its job again."
     elif checkpoint.is_file() and file_digest(checkpoint) != record.checkpoint_hash:
         yield f"The checkpoint {name} is not the one whose hash it states; run its job again."
+    elif checkpoint.is_file() and _described(checkpoint) != record.checkpoint_hash:
+        told = Path(name).with_suffix(".json")
+        yield f"No file {told} describes its checkpoint, so that nobody can build it; copy both from where it was trained."
+
+
+def _described(checkpoint: Path) -> str | None:
+    try:
+        return described_hash(checkpoint.with_suffix(".json").read_bytes())
+    except OSError:
+        return None
 
 
 def _twice(records: Sequence[tuple[Path, Record]]) -> Iterator[Problem]:
