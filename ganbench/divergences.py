@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Divergence:
-    """One f-divergence: how an output V becomes T, and f*(T)."""
+    """One f-divergence: how an output V becomes T, and f*(T).
+
+    `conjugate_at(V)` is f*(activation(V)) as one function of V. In float32 the two in turn lose digits where T nears the end of its
+    domain, and are infinite beyond.
+    """
 
     activation: Callable[[Tensor], Tensor]
     conjugate: Callable[[Tensor], Tensor]
+    conjugate_at: Callable[[Tensor], Tensor]
 
     def bound(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[T(x)] - E[f*(T(G(z)))], a scalar, for outputs V (B,): its mean is never above the divergence."""
-        return self.activation(real).mean() - self.conjugate(self.activation(fake)).mean()
+        return self.activation(real).mean() - self.conjugate_at(fake).mean()
 
 
 def _identity(v: Tensor) -> Tensor:
@@ -46,6 +51,10 @@ def _reverse_kl_conjugate(t: Tensor) -> Tensor:
     return -1 - torch.log(-t)
 
 
+def _reverse_kl_at(v: Tensor) -> Tensor:
+    return v - 1
+
+
 def _pearson_conjugate(t: Tensor) -> Tensor:
     return 0.25 * t.square() + t
 
@@ -58,8 +67,12 @@ def _jensen_shannon_conjugate(t: Tensor) -> Tensor:
     return -torch.log(2 - torch.exp(t))
 
 
-KL = Divergence(_identity, _kl_conjugate)  # f(u) = u log u
-REVERSE_KL = Divergence(_minus_exponential, _reverse_kl_conjugate)  # f(u) = -log u
-PEARSON = Divergence(_identity, _pearson_conjugate)  # f(u) = (u - 1)^2
+def _jensen_shannon_at(v: Tensor) -> Tensor:
+    return softplus(v) - math.log(2)
+
+
+KL = Divergence(_identity, _kl_conjugate, _kl_conjugate)  # f(u) = u log u
+REVERSE_KL = Divergence(_minus_exponential, _reverse_kl_conjugate, _reverse_kl_at)  # f(u) = -log u
+PEARSON = Divergence(_identity, _pearson_conjugate, _pearson_conjugate)  # f(u) = (u - 1)^2
 # f(u) = u log u - (u + 1) log((u + 1) / 2), twice the usual Jensen-Shannon divergence
-JENSEN_SHANNON = Divergence(_below_log_2, _jensen_shannon_conjugate)
+JENSEN_SHANNON = Divergence(_below_log_2, _jensen_shannon_conjugate, _jensen_shannon_at)

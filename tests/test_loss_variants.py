@@ -110,6 +110,23 @@ def test_the_bound_at_the_best_output_is_the_divergence_of_two_gaussians(name: s
     assert torch.trapezoid(p * worse - q * divergence.conjugate(worse), x).item() < bound - 1e-3
 
 
+@pytest.mark.parametrize("name", sorted(DIVERGENCES))
+def test_the_conjugate_of_an_output_is_that_of_its_activation(name: str) -> None:
+    divergence = DIVERGENCES[name]
+    v = torch.linspace(-10, 10, 401, dtype=torch.float64)
+    torch.testing.assert_close(divergence.conjugate_at(v), divergence.conjugate(divergence.activation(v)), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["reverse-kl", "jensen-shannon"])
+def test_conjugates_stay_finite_where_d_is_sure(name: str) -> None:
+    # Both tend to V + constant: T reaches the end of its domain, 0 or log 2, within float32 from V = 18 (and 104) on.
+    v = torch.tensor([18.0, 50.0, 200.0], requires_grad=True)
+    value = DIVERGENCES[name].conjugate_at(v)
+    (slope,) = torch.autograd.grad(value.sum(), v)
+    assert torch.isfinite(value).all()
+    torch.testing.assert_close(slope, torch.ones(3))
+
+
 @pytest.mark.parametrize(
     ("divergence", "real", "fake", "bound"),
     [

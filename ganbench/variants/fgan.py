@@ -35,7 +35,7 @@ def alternative(divergence: Divergence, fake: Tensor) -> Tensor:
 
 def minimax(divergence: Divergence, fake: Tensor) -> Tensor:
     """Equation 6: -E[f*(T(G(z)))] of outputs V (B,)."""
-    return -divergence.conjugate(divergence.activation(fake)).mean()
+    return -divergence.conjugate_at(fake).mean()
 
 
 def f_gan(name: str, family: str, paper: str, divergence: Divergence, game: Callable[[Divergence, Tensor], Tensor]) -> Variant:
