@@ -37,7 +37,7 @@ class Listed:
 
 def listed(entry: Entry) -> Listed:
     """What an entry of the kind "variants" says of itself."""
-    family = entry.facts.get("family", "control")
+    family = entry.facts.get("family", "control" if entry.symbol == "CONTROL" else "")
     paper = entry.facts.get("paper", "")
     # An arXiv number is no year: those have four digits before a point.
     year = re.search(r"\b(?:19|20)\d\d\b(?!\.)", paper)
@@ -66,6 +66,8 @@ def markdown() -> str:
     """The page of all variants: a table for each family."""
     lines = ["# Variants", "", "Made by `ganbench list variants --markdown`; what a variant says of itself stands in its file.", ""]
     lines += ["All draw z from N(0, 1), where some of the papers have it uniform; a suite can say so (`latent_law`).", ""]
+    points = "Adam without momentum and a latent of 2, mostly in steps ten times as long"
+    lines += [f"Papers have no recipe for the point sets here: on them a variant's own has {points}.", ""]
     family = None
     for row in catalogue():
         if row.family != family:

@@ -35,7 +35,7 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
     """The error for a `kind` ("variant", "metric", ...) called `name` that is none of `known`; suggests the nearest one."""
     import difflib
 
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = [other for other in known if other.lower() == name.lower()] or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     # Swapped letters are the commonest slip: of the near names, one of the same letters comes first (the sort is stable).
     near.sort(key=lambda other: sorted(other) != sorted(name))
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganbench.errors import InvalidInputError, MissingDataError, UsageError, unknown_name
+from ganbench.errors import GanbenchError, InvalidInputError, MissingDataError, UsageError, unknown_name
 from ganbench.files import expanded
 
 KINDS = ("variants", "datasets", "metrics", "extractors")
@@ -56,10 +56,14 @@ class Entry:
 
     def load(self) -> Any:
         """Import the file and return the object. Raises InvalidInputError when it does not import or is of another type."""
-        loaded = getattr(_import(self), self.symbol, None)
+        loaded: Any = getattr(_import(self), self.symbol, None)
         if not {each.__name__ for each in type(loaded).__mro__} & TYPES[self.kind]:
             wanted = " or ".join(f"{'an' if name[0] in 'AEIO' else 'a'} {name}" for name in sorted(TYPES[self.kind], reverse=True))
             raise InvalidInputError(f"{self.path} holds a {type(loaded).__name__}, not {wanted}; bind {self.symbol} to one.")
+        if loaded.name != self.name:
+            raise InvalidInputError(
+                f"{self.path} gives {self.symbol} the name {self.name!r}, and it has {loaded.name!r}; use one name."
+            )
         return loaded
 
 
@@ -75,7 +79,10 @@ def scan_file(kind: str, path: Path, module: str | None = None) -> list[Entry]:
     entries, constants = [], _constants(tree)
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=symbol)], value=ast.Call() as call) if symbol.isupper():
+            case (
+                ast.Assign(targets=[ast.Name(id=symbol)], value=ast.Call() as call)
+                | ast.AnnAssign(target=ast.Name(id=symbol), value=ast.Call() as call)
+            ) if symbol.isupper():
                 facts = _literal_keywords(call, constants)
                 if isinstance(facts.get("name"), str):
                     entries.append(Entry(kind, facts["name"], path, symbol, module, doc, facts))
@@ -182,5 +189,6 @@ def _import(entry: Entry) -> Any:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # the user's own code: whatever it raises is reported as the file's fault
         del sys.modules[name]
-        raise InvalidInputError(f"{entry.path} does not import: {type(error).__name__}: {error}.") from error
+        told = str(error) if isinstance(error, GanbenchError) else f"{type(error).__name__}: {error}."
+        raise InvalidInputError(f"{entry.path} does not import: {told}") from error
     return module

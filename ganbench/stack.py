@@ -27,8 +27,9 @@ from ganbench.rng import seeded_globally, stream_seed
 from ganbench.variant import Batch, Networks, Objective, Phase, Recipe, Space, Variant
 
 # What torch says of an objective that cannot be computed for stacked seeds, by words of its message.
+RANDOM = "called random operation"
 NOT_STACKED = {
-    "called random operation": "An objective draws random numbers of its own; ask for them in its phase's `noise`.",
+    RANDOM: "An objective draws random numbers of its own; ask for them in its phase's `noise`.",
     ".item()": "An objective makes a number of a tensor, by .item() or float(); keep it a tensor, also in what it watches.",
     "data-dependent control flow": "An objective's code branches on a tensor's values; use torch.where.",
 }
@@ -191,8 +192,12 @@ def evaluate_at(
     parameters: dict[str, Tensors],
     buffers: dict[str, Tensors],
     batch: dict[str, Any],
+    stacked: bool = False,
 ) -> tuple[Tensor, Tensors]:
-    """As `evaluate`, with what makes each network, and its parameters and buffers, (S, ...) each, given one by one."""
+    """As `evaluate`, with what makes each network, and its parameters and buffers, (S, ...) each, given one by one.
+
+    With `stacked` one seed goes through vmap too.
+    """
 
     def one_seed(parameters: dict[str, Tensors], buffers: dict[str, Tensors], batch: dict[str, Any]) -> tuple[Tensor, Tensors]:
         functions = {name: bind(parameters[name], buffers[name]) for name, bind in binders.items()}
@@ -201,7 +206,7 @@ def evaluate_at(
             raise UsageError("An objective gives something else than a scalar loss and what it watches; return (loss, {}) from it.")
         return given
 
-    if len(batch["real"]) > 1:
+    if stacked or len(batch["real"]) > 1:
         try:
             losses, watched = vmap(one_seed, randomness="error")(parameters, buffers, batch)
         except RuntimeError as error:
@@ -212,6 +217,22 @@ def evaluate_at(
         return losses, watched
     loss, watched = one_seed(_first(parameters), _first(buffers), tree_map(lambda value: value[0], batch))
     return loss[None], {key: value[None] for key, value in watched.items()}
+
+
+def check_draws_nothing(objective: Objective, networks: Mapping[str, StackedNetwork], batch: dict[str, Any]) -> None:
+    """Raise UsageError where an objective draws random numbers of its own: the same seed would give other numbers each time.
+
+    vmap refuses that; this asks it of the first seed, since seeds may skip it. Whatever else may be wrong the step itself tells.
+    """
+    first = {name: net.only(0) for name, net in networks.items()}
+    buffers: dict[str, Tensors] = tree_map(torch.clone, {name: net.buffers for name, net in first.items()})
+    parameters = {name: net.parameters for name, net in first.items()}
+    binders = {name: net.alone for name, net in first.items()}
+    try:
+        evaluate_at(objective, binders, parameters, buffers, only(batch, 0), stacked=True)
+    except Exception as error:
+        if str(error) == NOT_STACKED[RANDOM]:
+            raise
 
 
 def _channels_innermost(stacked: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from ganbench.replay import Replays
 from ganbench.rng import stream
 from ganbench.shared_check import check_batch_shared, check_shared
 from ganbench.shares import broadcast
-from ganbench.stack import StackedNetwork, build, build_optimizer, differentiate, laid_out_like
+from ganbench.stack import StackedNetwork, build, build_optimizer, check_draws_nothing, differentiate, laid_out_like
 from ganbench.variant import Noise, Phase, Recipe, Space, Variant
 
 log = logging.getLogger(__name__)
@@ -67,15 +67,14 @@ class Training:
         self._apart = Lanes("cpu" if ranks.several else device, len(seeds)) if apart(dataset.shape) else None
         check_batch_shared(recipe.batch_size, ranks, variant.name)
         self.networks = build(variant, self.space, recipe, seeds, device, dtype, ranks.several, execution.bf16)
-        self._unchecked = {phase.name for phase in variant.phases} if ranks.several else set()
+        self._unchecked = [phase.name for phase in variant.phases]
         if ranks.several and ranks.leads and execution.graphs and device.startswith("cuda"):
             log.warning("%s: in several processes its steps run one kernel at a time, not as CUDA graphs.", variant.name)
         self.batches = RealBatches(dataset, seeds, recipe.batch_size, device, dtype)
         self.optimizers = {phase.name: build_optimizer(phase, recipe, self.networks) for phase in variant.phases}
         self.average = {key: value.clone() for key, value in self._generator().state().items()} if recipe.ema_decay else None
         self.streams = {purpose: [stream(seed, purpose, device=device) for seed in seeds] for purpose in ("latent", "noise")}
-        self.step = 0
-        self.batches_drawn = 0
+        self.step = self.batches_drawn = 0
         self.compile_seconds = 0.0
         # What differs between steps, in tensors that stay where they are: a recorded step reads them.
         self._drawn: list[Drawn] = []  # of the step's draws in turn
@@ -228,7 +227,9 @@ class Training:
         leaves = [value for name in phase.updates for value in self.networks[name].parameters.values()]
         noted: dict[str, Tensor] = {}
         if phase.name in self._unchecked:
-            check_shared(self.variant.name, phase, self.networks, batch)
+            check_draws_nothing(phase.objective, self.networks, batch)
+            if self.ranks.several:
+                check_shared(self.variant.name, phase, self.networks, batch)
             self._unchecked.remove(phase.name)
         if not watch and (compiled := self._compile(phase, batch)):
             gradients = compiled(batch)

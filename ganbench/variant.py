@@ -184,6 +184,11 @@ class Phase:
     constrain: Callable[[Mapping[str, Tensor]], None] | None = None
     every: int = 1
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for a phase that would never run."""
+        if not isinstance(self.every, int) or self.every < 1:
+            raise UsageError(f"The phase {self.name!r} runs in every {self.every!r}th step; count from 1 up.")
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -217,6 +222,9 @@ class Variant:
             raise UsageError(
                 f"The variant {self.name} has no phases, so nothing would be trained; give it one, or make it a Control."
             )
+        names = [phase.name for phase in self.phases]
+        if twice := [name for name in names if names.count(name) > 1]:  # optimisers and curves go by the name
+            raise UsageError(f"The variant {self.name} has several phases called {twice[0]!r}; give each a name of its own.")
 
     def recipe_for(self, space: Space, changes: Mapping[str, Any] | None = None) -> Recipe:
         """The recipe for points or for images, with `changes` to its fields by name, as a suite has them.
@@ -231,7 +239,9 @@ class Variant:
         recipe = replace(recipe, **changes)
         if self.latent_law is not None:
             recipe = replace(recipe, latent_law=self.latent_law)
-        return recipe if self.latent_size is None else replace(recipe, latent_size=self.latent_size(space, recipe))
+        if self.latent_size is None or self._unsupported(space):  # a size that only a space it is for has
+            return recipe
+        return replace(recipe, latent_size=self.latent_size(space, recipe))
 
     def refuses(self, space: Space) -> str | None:
         """None, or one sentence that says why this cannot be trained on a space: `supports`, and labels or pairs."""
@@ -239,7 +249,16 @@ class Variant:
             return "It is conditioned on class labels, and the data have none; choose data with classes."
         if self.translates and space.inputs is None:
             return "It makes an image from an image, and the data are no pairs; choose data such as digits-edges."
-        return self.supports(space)
+        return self._unsupported(space)
+
+    def _unsupported(self, space: Space) -> str | None:
+        try:
+            reason = self.supports(space)
+        except Exception as error:  # a user's own code: whatever it raises is the variant's fault
+            raise UsageError(f"supports of the variant {self.name} raised {type(error).__name__} ({error}); mend it.") from error
+        if reason is not None and not (isinstance(reason, str) and reason):
+            raise UsageError(f"supports of the variant {self.name} gave {reason!r}; let it give None or a sentence.")
+        return reason
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,14 @@ def test_an_objective_that_cannot_be_of_stacked_seeds_says_why(tmp_path: Path, l
     assert "RuntimeError" not in first.message
 
 
+def test_random_numbers_of_its_own_are_refused_of_one_seed_too(tmp_path: Path) -> None:
+    loss = "(n.generator(b.z) + torch.randn_like(b.real)).mean()"
+    body = f"PHASE = dataclasses.replace(PHASE, objective=lambda n, b: ({loss}, {{}}))"
+    (record,) = run(tmp_path, f"{HEAD}{body}\n{TAIL}")
+    assert record.status == "failed"
+    assert "draws random numbers of its own" in record.message
+
+
 def test_an_error_of_the_users_own_is_told_as_it_is(tmp_path: Path) -> None:
     body = "def wrong(n, b):\n    raise RuntimeError('no .item() of mine')\nPHASE = dataclasses.replace(PHASE, objective=wrong)"
     for record in run(tmp_path, f"{HEAD}{body}\n{TAIL}", seeds=2):
@@ -89,6 +97,14 @@ def test_an_error_of_the_users_own_is_told_as_it_is(tmp_path: Path) -> None:
         (HEAD + TAIL.replace('"my-gan"', '"My Gan/../x"'), "cannot be a variant's name"),
         (HEAD + TAIL.replace('family="test"', "family=3"), "has family 3"),
         (HEAD + "sys.exit(0)\n" + TAIL, "SystemExit"),
+        (HEAD + TAIL.replace("(PHASE,)", "(PHASE, PHASE)"), "several phases called 'g'"),
+        (HEAD + TAIL.replace("(PHASE,)", "(dataclasses.replace(PHASE, every=0),)"), "runs in every 0th step"),
+        (
+            HEAD + TAIL[:-1] + ", supports=lambda space: space.shape[7] and None)",
+            "supports of the variant my-gan raised IndexError",
+        ),
+        (HEAD + TAIL[:-1] + ", supports=lambda space: 7)", "supports of the variant my-gan gave 7"),
+        (HEAD + TAIL + '\nVARIANT.__dict__["name"] = "other"', "the name 'my-gan', and it has 'other'"),
         (HEAD + 'RECIPE = Recipe(optimizer="sgd")\n' + TAIL, "optimizer = 'sgd'"),
     ],
 )

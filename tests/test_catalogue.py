@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -108,6 +109,55 @@ def test_show_counts_the_seeds_that_were_lost(tmp_path: Path) -> None:
     plain = ganbench("show", "wgan-gp", "--records", str(tmp_path)).stdout
     assert "mnist: fd-made-up-net 0.5, 1 + 1 diverged seeds" in plain
     assert "ring: no score, 0 + 2 failed seeds" in plain
+
+
+OWN = """
+from dataclasses import replace
+from ganbench.registry import find
+from ganbench.variant import Control
+
+BASE = find("variants", "nsgan").load()
+
+
+def for_points(space, recipe):
+    if not space.is_points:
+        raise ValueError("only points")
+    return BASE.networks(space, recipe)
+
+
+"""
+
+
+def test_what_a_users_own_variant_cannot_build_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN + 'VARIANT = replace(BASE, name="mine", family="own", networks=for_points)\n')
+    shown = ganbench("show", str(file), "--json", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    facts = json.loads(shown.stdout)
+    assert (facts["family"], list(facts["parameters"]), list(facts["recipes"])) == ("own", ["points of 2"], ["points"])
+    assert facts["refused"]["1x28x28"] == "Its networks are not built: ValueError: only points."
+    file.write_text(OWN + 'VARIANT = replace(BASE, name="mine", networks=lambda space, recipe: None)\n')
+    shown = ganbench("show", str(file), cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("mine  (loss, Goodfellow et al. 2014")
+    file.write_text(OWN + 'VARIANT = Control(name="mine", paper="", draw=None)\n')
+    assert ganbench("show", str(file), cwd=tmp_path).stdout.startswith("mine  (control)")
+
+
+def test_a_recipe_is_called_by_the_sizes_it_is_for(tmp_path: Path) -> None:
+    facts = json.loads(ganbench("show", "biggan", "--json", cwd=tmp_path).stdout)
+    sizes = {kind: recipe["latent_size"] for kind, recipe in facts["recipes"].items()}
+    # A part of 20 for the first layer and one for each block: of one at 8 pixels (4 to 8), of four at 64 (4 to 64).
+    assert (sizes["images of 1x8x8"], sizes["images of 3x64x64"]) == (40, 100)
+    assert list(json.loads(ganbench("show", "wgan-gp", "--json", cwd=tmp_path).stdout)["recipes"]) == ["points", "images"]
+
+
+def test_a_score_says_how_it_was_trained(tmp_path: Path) -> None:
+    own = registry.find("variants", "wgan-gp").load().recipe
+    recipe = asdict(own) | {"betas": list(own.betas), "lr": 0.5, "d_steps": 7}
+    made_record("wgan-gp", 0, specification={"recipe": recipe, "steps": 9}).save(tmp_path / "0.json")
+    shown = ganbench("show", "wgan-gp", "--records", str(tmp_path)).stdout
+    assert "1 seeds, made-up (steps 9, lr 0.5, d_steps 7)" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize("code", ['dict(name="mine")', 'type("Other", (), {"name": "mine"})()  # (name="mine")'])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ganbench.errors import UsageError
-from ganbench.harness.fit import check_networks
+from ganbench.harness.fit import check_networks, unread
 from ganbench.harness.harness import prepare
 from ganbench.harness.plan import Setting
 from ganbench.harness.suite import parse_suite
@@ -19,6 +19,7 @@ from ganbench.registry import find
 from ganbench.variant import Recipe, Space
 
 POINTS = Space((2,), 8, None)
+DIGITS = Space((1, 8, 8), 10, None)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,52 @@ def test_told_in_the_plan(name: str, changes: dict[str, Any], sentence: str, tmp
     with pytest.raises(UsageError, match="^ring-8/" + name) as told:
         prepare(parse_suite(content, "fit.toml"), Setting(out=tmp_path))
     assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("ddpm", "d_steps", 9),
+        ("ddpm", "architecture", "dcgan-quarter"),
+        ("vae", "d_lr", 1e-3),
+        ("vae-gan", "g_steps", 4),
+        ("vae-gan", "latent_law", "uniform"),
+        ("biggan", "latent_size", 7),
+        ("stylegan2", "architecture", "resnet"),
+        ("real", "lr", 1e-3),
+    ],
+)
+def test_what_a_variant_does_not_read_is_refused_in_its_overrides(name: str, field: str, value: object, tmp_path: Path) -> None:
+    content = {"name": "fit", "variants": [name], "steps": 1, "datasets": {"digits": {}}, "overrides": {name: {field: value}}}
+    with pytest.raises(UsageError, match=f"^digits/{name} reads no {field}, which the suite's overrides set; remove it there"):
+        prepare(parse_suite(content, "fit.toml"), Setting(out=tmp_path))
+
+
+def test_what_a_variant_does_not_read_is_not_in_its_recipe(tmp_path: Path) -> None:
+    """A data set's recipe is for every variant: one that does not read a field keeps its own, and its record says so."""
+    wide = {"architecture": "dcgan-quarter", "d_steps": 3, "lr": 1e-3}
+    content = {"name": "fit", "variants": ["nsgan", "ddpm", "real"], "steps": 1, "datasets": {"digits": {"recipe": wide}}}
+    jobs = {job.name: job.recipe for job in prepare(parse_suite(content, "fit.toml"), Setting(out=tmp_path)).jobs}
+    nsgan, ddpm = jobs["nsgan"], jobs["ddpm"]
+    assert nsgan is not None
+    assert ddpm is not None
+    assert (nsgan.architecture, nsgan.d_steps, nsgan.lr) == ("dcgan-quarter", 3, 1e-3)
+    assert (ddpm.architecture, ddpm.d_steps, ddpm.lr) == ("default", 1, 1e-3)
+
+
+def test_what_is_read() -> None:
+    """wgan-gp reads all of it; stylegan2 adds its noise maps to the latent that is asked for."""
+    every = {
+        "architecture": "dcgan-half",
+        "d_steps": 9,
+        "g_steps": 2,
+        "d_lr": 1.0,
+        "latent_size": 7,
+        "latent_law": "uniform",
+        "lr": 1.0,
+    }
+    assert unread(find("variants", "wgan-gp").load(), DIGITS, every) == set()
+    assert unread(find("variants", "stylegan2").load(), DIGITS, {"latent_size": 7}) == set()
 
 
 def test_what_fits_is_not_refused() -> None:

@@ -33,6 +33,12 @@ def test_a_path_is_a_variant(own_file: Path) -> None:
     assert len(entry.source_hash) == 64
 
 
+def test_an_annotated_constant_is_a_variant_too(own_file: Path) -> None:
+    own_file.write_text(MINE.replace("VARIANT =", "from ganbench.variant import Variant\n\nVARIANT: Variant ="))
+    entry = registry.find("variants", str(own_file))
+    assert (entry.name, entry.load().name) == ("my-gan", "my-gan")
+
+
 def test_what_a_file_prints_does_not_mix_with_results(own_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own_file.write_text(f"print('hello')\n{MINE}")
     registry.find("variants", str(own_file)).load()

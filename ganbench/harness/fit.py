@@ -1,19 +1,22 @@
-"""Whether a recipe that a suite changed fits a variant's networks, before any job of the suite begins."""
+"""Whether a recipe that a suite changed is read by a variant and fits its networks, before any job of the suite begins."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ganbench.errors import UsageError
 from ganbench.nets.pack import Packed
+from ganbench.variant import Recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ganbench.variant import Recipe, Space, Variant
+    from ganbench.variant import Space, Variant
 
 # What decides whether networks can be built and take a batch. A variant's own values do, so that most jobs need no check.
 SHAPING = ("architecture", "latent_size", "batch_size")
@@ -32,6 +35,47 @@ def check_networks(variant: Variant, space: Space, recipe: Recipe) -> None:
         for module in network.modules():
             if isinstance(module, Packed):
                 module.check(recipe.batch_size)
+
+
+def unread(variant: Variant, space: Space, changes: Mapping[str, Any]) -> set[str]:
+    """Which of the recipe's fields that are to be changed a variant does not read. A record that named them would be false.
+
+    They are steps that no phase takes, an architecture beside networks of the method's own, and a latent that the method fixes.
+    """
+    usual = variant.recipe_for(space)
+    changed = replace(usual, **changes)
+    reads = {
+        "d_lr": _differs(variant, usual, d_lr=usual.lr * 2),
+        "d_steps": _differs(variant, usual, d_steps=usual.d_steps + 1),
+        "g_steps": _differs(variant, usual, g_steps=usual.g_steps + 1),
+        "latent_law": variant.latent_law is None,
+        "latent_size": variant.latent_size is None
+        or variant.latent_size(space, usual) != variant.latent_size(space, replace(usual, latent_size=usual.latent_size + 1)),
+        "architecture": changed.architecture == usual.architecture or _reads_architecture(variant, space, changed),
+    }
+    return {name for name in changes if not reads.get(name, True)}
+
+
+def _differs(variant: Variant, usual: Recipe, **change: Any) -> bool:
+    other = replace(usual, **change)
+    return any(phase.steps(usual) != phase.steps(other) or phase.lr(usual) != phase.lr(other) for phase in variant.phases)
+
+
+def _reads_architecture(variant: Variant, space: Space, recipe: Recipe) -> bool:
+    seen: list[str] = []
+
+    class Watched(Recipe):
+        def __getattribute__(self, name: str) -> Any:
+            seen.append(name)
+            return super().__getattribute__(name)
+
+    watched = Watched(**{each.name: getattr(recipe, each.name) for each in fields(recipe)})
+    seen.clear()  # what it was checked for when it was made
+    try:
+        built = _without_memory(variant, space, watched)
+    except UsageError:
+        return True
+    return not built or "architecture" in seen
 
 
 def _without_memory(variant: Variant, space: Space, recipe: Recipe) -> dict[str, nn.Module]:

@@ -14,7 +14,7 @@ from ganbench.errors import UsageError
 from ganbench.execution import Execution
 from ganbench.files import digest
 from ganbench.find_extractor import find_extractor
-from ganbench.harness.fit import check_networks
+from ganbench.harness.fit import check_networks, unread
 from ganbench.harness.suite import DatasetPlan, Override, Suite
 from ganbench.metric import Metric
 from ganbench.ranks import ALONE, Ranks
@@ -146,16 +146,22 @@ def pending(job: Job, setting: Setting, overwrite: bool = False) -> Job | None:
 
 def _job(suite: Suite, loaded: LoadedDataset, dataset: Dataset, of_dataset: DatasetPlan, entry: Entry) -> Job:
     variant = entry.load()
-    override = Override.model_validate(
-        {
-            **of_dataset.recipe.model_dump(exclude_none=True),
-            **suite.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
-            **of_dataset.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
-        }
-    )
+    space = Space(loaded.shape, loaded.classes, loaded.inputs)
+    wide = of_dataset.recipe.model_dump(exclude_none=True)
+    own = {
+        **suite.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
+        **of_dataset.overrides.get(entry.name, Override()).model_dump(exclude_none=True),
+    }
+    override = Override.model_validate({**wide, **own})
     recipe = None
-    if not isinstance(variant, Control):
-        recipe = variant.recipe_for(Space(loaded.shape, loaded.classes, loaded.inputs), override.of_recipe())
+    if isinstance(variant, Control):
+        idle = set(own)
+    else:
+        changes = override.of_recipe()
+        idle = set() if variant.refuses(space) else unread(variant, space, changes)
+        recipe = variant.recipe_for(space, {name: value for name, value in changes.items() if name not in idle})
+    if told := sorted(idle & own.keys()):
+        raise UsageError(f"{loaded.name}/{entry.name} reads no {told[0]}, which the suite's overrides set; remove it there.")
     return Job(
         suite=suite.name,
         dataset=loaded.name,

@@ -8,7 +8,7 @@ steps = 3000                        # generator steps
 [datasets.ring-8]
 samples = 2500
 
-[datasets.ring-8.recipe]            # of every variant on this data set
+[datasets.ring-8.recipe]            # of every variant on this data set; one that does not read a field keeps its own
 batch_size = 128
 
 [overrides.wgan-gp]                 # of one variant's own recipe, and of its steps

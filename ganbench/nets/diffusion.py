@@ -37,7 +37,7 @@ def ddim(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> 
 
 
 def embed(time: Tensor, like: Tensor) -> Tensor:
-    """Sines and cosines (B, EMBEDDING) of times (B,), of periods from 2 pi to near 20,000 pi, in the type of `like`."""
+    """Sines and cosines (B, EMBEDDING) of times (B,), of periods from 2 pi to near 11,000 pi, in the type of `like`."""
     rates = torch.exp(torch.arange(EMBEDDING // 2, dtype=like.dtype, device=like.device) * (-math.log(1e4) * 2 / EMBEDDING))
     angles = time[:, None].to(like.dtype) * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)

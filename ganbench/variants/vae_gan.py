@@ -99,4 +99,5 @@ VARIANT = Variant(
     recipe=Recipe(lr=2e-4, betas=(0.5, 0.999), latent_size=64, ema_decay=0.999),
     points=Recipe(lr=1e-3, betas=(0.5, 0.9), latent_size=2, ema_decay=0.995),
     supports=build.supports,
+    latent_law="normal",  # codes are drawn towards N(0, I)
 )
