@@ -86,7 +86,7 @@ def test_show_finds_records_where_they_usually_lie(tmp_path: Path) -> None:
     (tmp_path / "runs" / "0.json").write_text("{}")
     shown = ganbench("show", "wgan-gp", cwd=tmp_path)
     assert shown.returncode == 0
-    assert "mnist: fd-made-up-net 0.5, 1 seeds, " in shown.stdout
+    assert "mnist: fd-made-up-net 0.5, 1 seed, " in shown.stdout
     assert shown.stderr == ""
     (tmp_path / "results" / "board" / "1.json").write_text("{}")
     shown = ganbench("show", "wgan-gp", cwd=tmp_path)
@@ -157,7 +157,7 @@ def test_a_score_says_how_it_was_trained(tmp_path: Path) -> None:
     recipe = asdict(own) | {"betas": list(own.betas), "lr": 0.5, "d_steps": 7}
     made_record("wgan-gp", 0, specification={"recipe": recipe, "steps": 9}).save(tmp_path / "0.json")
     shown = ganbench("show", "wgan-gp", "--records", str(tmp_path)).stdout
-    assert "1 seeds, made-up (steps 9, lr 0.5, d_steps 7)" in " ".join(shown.split())
+    assert "1 seed, made-up (steps 9, lr 0.5, d_steps 7)" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize("code", ['dict(name="mine")', 'type("Other", (), {"name": "mine"})()  # (name="mine")'])

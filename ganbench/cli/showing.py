@@ -64,7 +64,8 @@ def show(
         around = "" if score["half_width"] is None else f" ± {score['half_width']:.3g} (95 % interval of the mean)"
         number = "no score" if score["mean"] is None else f"{score['metric']} {score['mean']:.4g}{around}"
         lost = "".join(f" + {score[status]} {status}" for status in ("diverged", "failed") if score[status])
-        typer.echo(f"\n{score['dataset']}: {number}, {score['seeds']}{lost} seeds, {score['suite']}{_told(score)}")
+        seeds = "seed" if score["seeds"] == 1 and not lost else "seeds"
+        typer.echo(f"\n{score['dataset']}: {number}, {score['seeds']}{lost} {seeds}, {score['suite']}{_told(score)}")
 
 
 def _told(score: dict[str, Any]) -> str:
@@ -75,7 +76,6 @@ def _told(score: dict[str, Any]) -> str:
 
 def _built(variant: Variant) -> dict[str, Any]:
     """Recipes by kind of data, and parameter counts of each network by shape, or why the variant refuses it."""
-
     recipes: dict[str, dict[str, Any]] = {}
     parameters: dict[str, dict[str, int]] = {}
     refused: dict[str, str] = {}
