@@ -222,7 +222,7 @@ def evaluate_at(
 def check_draws_nothing(objective: Objective, networks: Mapping[str, StackedNetwork], batch: dict[str, Any]) -> None:
     """Raise UsageError where an objective draws random numbers of its own: the same seed would give other numbers each time.
 
-    vmap refuses that; this asks it of the first seed, since seeds may skip it. Whatever else may be wrong the step itself tells.
+    vmap refuses that; this asks it of the first of seeds that skip it. Whatever else may be wrong the step itself tells.
     """
     first = {name: net.only(0) for name, net in networks.items()}
     buffers: dict[str, Tensors] = tree_map(torch.clone, {name: net.buffers for name, net in first.items()})
