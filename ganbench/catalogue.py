@@ -66,8 +66,8 @@ def markdown() -> str:
     """The page of all variants: a table for each family."""
     lines = ["# Variants", "", "Made by `ganbench list variants --markdown`; what a variant says of itself stands in its file.", ""]
     lines += ["All draw z from N(0, 1), where some of the papers have it uniform; a suite can say so (`latent_law`).", ""]
-    points = "Adam without momentum and a latent of 2, mostly in steps ten times as long"
-    lines += [f"Papers have no recipe for the point sets here: on them a variant's own has {points}.", ""]
+    points = "Adam without momentum, a latent of 2 and steps ten times as long in most variants (`ganbench show` tells)"
+    lines += [f"Papers have no recipe for the point sets here, which have {points}.", ""]
     family = None
     for row in catalogue():
         if row.family != family:

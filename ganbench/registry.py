@@ -166,11 +166,15 @@ def _literal_keywords(call: ast.Call, constants: dict[str, ast.expr]) -> dict[st
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
     """What the file's own uppercase names are bound to."""
-    return {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper()
-    }
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name), *_], value=ast.expr() as value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ) if name.isupper():
+                found[name] = value
+    return found
 
 
 def _import(entry: Entry) -> Any:

@@ -186,7 +186,7 @@ class Phase:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a phase that would never run."""
-        if not isinstance(self.every, int) or self.every < 1:
+        if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
             raise UsageError(f"The phase {self.name!r} runs in every {self.every!r}th step; count from 1 up.")
 
 

@@ -135,7 +135,7 @@ def test_what_a_users_own_variant_cannot_build_is_told(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     facts = json.loads(shown.stdout)
     assert (facts["family"], list(facts["parameters"]), list(facts["recipes"])) == ("own", ["points of 2"], ["points"])
-    assert facts["refused"]["1x28x28"] == "Its networks are not built: ValueError: only points."
+    assert facts["refused"]["1x28x28"] == "It cannot be built: ValueError: only points."
     file.write_text(OWN + 'VARIANT = replace(BASE, name="mine", networks=lambda space, recipe: None)\n')
     shown = ganbench("show", str(file), cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -88,6 +88,38 @@ def test_what_is_read() -> None:
     assert unread(find("variants", "stylegan2").load(), DIGITS, {"latent_size": 7}) == set()
 
 
+def steps_of(recipe: Recipe) -> int:
+    return {1: 1, 4: 2}[recipe.d_steps]
+
+
+@pytest.mark.parametrize(
+    ("variant", "changes"),
+    [
+        ({"recipe": Recipe(lr=1e-3, d_lr=2e-3)}, {"d_lr": 4e-3}),  # the usual ratio of two time scales
+        ({"phases": steps_of}, {"d_steps": 4}),
+        ({"phases": steps_of}, {"d_steps": 2}),  # one that fails is the job's to tell
+        ({"latent_size": lambda space, recipe: recipe.latent_size // 4 * 4}, {"latent_size": 9}),
+        (
+            {"networks": lambda space, recipe: {"generator": nn.Linear(Recipe(**vars(recipe)).latent_size, 2)}},
+            {"architecture": "mlp"},
+        ),
+        ({"networks": lambda space, recipe: {"generator": nn.Linear(recipe.d_steps, 2)}}, {"d_steps": 4, "g_steps": 1}),
+    ],
+)
+def test_what_a_users_variant_reads_in_its_own_way_is_read(variant: dict[str, Any], changes: dict[str, Any]) -> None:
+    base = find("variants", "nsgan").load()
+    if "phases" in variant:
+        variant = {"phases": (replace(base.phases[0], steps=variant["phases"]), *base.phases[1:])}
+    assert unread(replace(base, points=None, **variant), POINTS, changes) == set()
+
+
+def test_nothing_is_asked_where_nothing_is_changed() -> None:
+    def never(space: Space, recipe: Recipe) -> int:
+        raise AssertionError("asked")
+
+    assert unread(replace(find("variants", "nsgan").load(), latent_size=never), POINTS, {"lr": 1.0, "batch_size": 8}) == set()
+
+
 def test_what_fits_is_not_refused() -> None:
     """A batch that a pack divides, another latent; and the recipe of the variant, whose networks are not built at all."""
     variant = find("variants", "pacgan3").load()

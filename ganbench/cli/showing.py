@@ -85,15 +85,15 @@ def _built(variant: Variant) -> dict[str, Any]:
         if reason := variant.refuses(space):
             refused[label] = reason
             continue
-        recipe = variant.recipe_for(space)
         try:
+            recipe = variant.recipe_for(space)
             networks = variant.networks(space, recipe)
             parameters[label] = {key: sum(p.numel() for p in network.parameters()) for key, network in networks.items()}
         except GanbenchError as error:
             refused[label] = str(error)
             continue
         except Exception as error:  # a user's own code: whatever it raises is told
-            refused[label] = f"Its networks are not built: {type(error).__name__}: {error}."
+            refused[label] = f"It cannot be built: {type(error).__name__}: {error}."
             continue
         recipes[label] = asdict(recipe)
     return {"recipes": _by_kind(recipes), "parameters": parameters, "refused": refused}

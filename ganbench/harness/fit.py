@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What decides whether networks can be built and take a batch. A variant's own values do, so that most jobs need no check.
 SHAPING = ("architecture", "latent_size", "batch_size")
+# What some methods do not read. All else the training itself reads.
+MAYBE_IDLE = {"architecture", "d_lr", "d_steps", "g_steps", "latent_law", "latent_size"}
 
 
 def check_networks(variant: Variant, space: Space, recipe: Recipe) -> None:
@@ -41,41 +43,57 @@ def unread(variant: Variant, space: Space, changes: Mapping[str, Any]) -> set[st
     """Which of the recipe's fields that are to be changed a variant does not read. A record that named them would be false.
 
     They are steps that no phase takes, an architecture beside networks of the method's own, and a latent that the method fixes.
+    Whatever cannot be found out counts as read.
     """
-    usual = variant.recipe_for(space)
-    changed = replace(usual, **changes)
-    reads = {
-        "d_lr": _differs(variant, usual, d_lr=usual.lr * 2),
-        "d_steps": _differs(variant, usual, d_steps=usual.d_steps + 1),
-        "g_steps": _differs(variant, usual, g_steps=usual.g_steps + 1),
-        "latent_law": variant.latent_law is None,
-        "latent_size": variant.latent_size is None
-        or variant.latent_size(space, usual) != variant.latent_size(space, replace(usual, latent_size=usual.latent_size + 1)),
-        "architecture": changed.architecture == usual.architecture or _reads_architecture(variant, space, changed),
-    }
-    return {name for name in changes if not reads.get(name, True)}
+    asked = MAYBE_IDLE & changes.keys()
+    if not asked:
+        return set()
+    latent = {"latent_size"} if _fixes_latent_size(variant, space, changes) else set()
+    law = {"latent_law"} if variant.latent_law is not None else set()
+    left = asked - {"latent_size", "latent_law"}
+    return asked & (latent | law | (left - _read(variant, space, changes) if left else set()))
 
 
-def _differs(variant: Variant, usual: Recipe, **change: Any) -> bool:
-    other = replace(usual, **change)
-    return any(phase.steps(usual) != phase.steps(other) or phase.lr(usual) != phase.lr(other) for phase in variant.phases)
+def _fixes_latent_size(variant: Variant, space: Space, changes: Mapping[str, Any]) -> bool:
+    if variant.latent_size is None:
+        return False
+    usual = variant.points if space.is_points and variant.points is not None else variant.recipe
+    recipe, seen = _watched(replace(usual, **changes))
+    try:
+        variant.latent_size(space, recipe)
+    except Exception:  # a user's own code, which the plan asks again
+        return False
+    return not seen & {"latent_size", "__dict__"}
 
 
-def _reads_architecture(variant: Variant, space: Space, recipe: Recipe) -> bool:
-    seen: list[str] = []
+def _read(variant: Variant, space: Space, changes: Mapping[str, Any]) -> set[str]:
+    """The fields that the variant's functions read, all of them where one takes the recipe apart or fails."""
+    try:
+        recipe, seen = _watched(variant.recipe_for(space, changes))
+        for phase in variant.phases:
+            phase.steps(recipe), phase.lr(recipe)
+            for noise in phase.noise.values():
+                noise.shape(space, recipe)
+        if variant.latent_size is not None:
+            variant.latent_size(space, recipe)
+        built = _without_memory(variant, space, recipe)
+    except Exception:  # an architecture that is not known, or a user's own code: the plan or the job tells
+        return MAYBE_IDLE
+    return MAYBE_IDLE if not built or "__dict__" in seen else seen
+
+
+def _watched(recipe: Recipe) -> tuple[Recipe, set[str]]:
+    """The recipe, and the names that are read of it from now on."""
+    seen: set[str] = set()
 
     class Watched(Recipe):
         def __getattribute__(self, name: str) -> Any:
-            seen.append(name)
+            seen.add(name)
             return super().__getattribute__(name)
 
     watched = Watched(**{each.name: getattr(recipe, each.name) for each in fields(recipe)})
     seen.clear()  # what it was checked for when it was made
-    try:
-        built = _without_memory(variant, space, watched)
-    except UsageError:
-        return True
-    return not built or "architecture" in seen
+    return watched, seen
 
 
 def _without_memory(variant: Variant, space: Space, recipe: Recipe) -> dict[str, nn.Module]:
