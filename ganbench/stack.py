@@ -230,7 +230,7 @@ def check_draws_nothing(objective: Objective, networks: Mapping[str, StackedNetw
     binders = {name: net.alone for name, net in first.items()}
     try:
         evaluate_at(objective, binders, parameters, buffers, only(batch, 0), stacked=True)
-    except Exception as error:
+    except Exception as error:  # anybody's objective
         if str(error) == NOT_STACKED[RANDOM]:
             raise
 

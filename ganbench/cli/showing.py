@@ -159,8 +159,10 @@ def _scores(variant: Variant | Control, paths: list[Path]) -> list[dict[str, Any
 
 def _settings(variant: Variant | Control, row: Row) -> dict[str, Any]:
     """A trained row's steps, and the fields of its recipe that are not the variant's own for such data."""
+    from ganbench.variant import Control
+
     trained = row.specification.get("recipe")
-    if not hasattr(variant, "recipe_for") or not isinstance(trained, dict):
+    if isinstance(variant, Control) or not isinstance(trained, dict):
         return {}
     own = asdict(variant.recipe_for(_space(row.records[0].dataset.shape)))
     changed = {key: value for key, value in trained.items() if key not in own or value != _plain(own[key])}

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # What decides whether networks can be built and take a batch. A variant's own values do, so that most jobs need no check.
 SHAPING = ("architecture", "latent_size", "batch_size")
-# What some methods do not read. All else the training itself reads.
-MAYBE_IDLE = {"architecture", "d_lr", "d_steps", "g_steps", "latent_law", "latent_size"}
 
 
 def check_networks(variant: Variant, space: Space, recipe: Recipe) -> None:
@@ -45,13 +43,14 @@ def unread(variant: Variant, space: Space, changes: Mapping[str, Any]) -> set[st
     They are steps that no phase takes, an architecture beside networks of the method's own, and a latent that the method fixes.
     Whatever cannot be found out counts as read.
     """
-    asked = MAYBE_IDLE & changes.keys()
-    if not asked:
-        return set()
-    latent = {"latent_size"} if _fixes_latent_size(variant, space, changes) else set()
-    law = {"latent_law"} if variant.latent_law is not None else set()
-    left = asked - {"latent_size", "latent_law"}
-    return asked & (latent | law | (left - _read(variant, space, changes) if left else set()))
+    idle = changes.keys() & {"architecture", "d_lr", "d_steps", "g_steps"}
+    if idle:
+        idle -= _read(variant, space, changes)
+    if "latent_law" in changes and variant.latent_law is not None:
+        idle.add("latent_law")
+    if "latent_size" in changes and _fixes_latent_size(variant, space, changes):
+        idle.add("latent_size")
+    return idle
 
 
 def _fixes_latent_size(variant: Variant, space: Space, changes: Mapping[str, Any]) -> bool:
@@ -71,15 +70,16 @@ def _read(variant: Variant, space: Space, changes: Mapping[str, Any]) -> set[str
     try:
         recipe, seen = _watched(variant.recipe_for(space, changes))
         for phase in variant.phases:
-            phase.steps(recipe), phase.lr(recipe)
+            phase.steps(recipe)
+            phase.lr(recipe)
             for noise in phase.noise.values():
                 noise.shape(space, recipe)
         if variant.latent_size is not None:
             variant.latent_size(space, recipe)
         built = _without_memory(variant, space, recipe)
     except Exception:  # an architecture that is not known, or a user's own code: the plan or the job tells
-        return MAYBE_IDLE
-    return MAYBE_IDLE if not built or "__dict__" in seen else seen
+        return set(changes)
+    return set(changes) if not built or "__dict__" in seen else seen
 
 
 def _watched(recipe: Recipe) -> tuple[Recipe, set[str]]:
